@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard on the node: an attempt that has been overtaken may not change anything.
+
+Ending ansible on the orchestrator does not end the step on the node, and a restored database or a lease that was
+rescued may send the same step twice. So every mutating module presents ``fence`` first:
+
+    {"service": 1001, "generation": 3, "key": "web.domain_present", "token": 117}
+
+``token`` grows with every claim in the orchestrator's database. The highest one seen for a key is kept in a root-owned
+file, and a lower one is refused. The lock of a key is held for as long as the module runs, so two attempts at one step
+never overlap. A generation below the highest one seen of the service is refused for every key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import time
+from typing import Any, Iterator
+
+GUARD_DIRECTORY = "/var/lib/tenantry/guard"
+
+
+class Fenced(Exception):
+    """A newer attempt or a newer generation has already been here."""
+
+
+class Busy(Exception):
+    """Another attempt at the same step is still running on this node."""
+
+
+@contextlib.contextmanager
+def guard(
+    fence: dict[str, Any] | None,
+    check_mode: bool = False,
+    wait_seconds: float = 20.0,
+    directory: str = GUARD_DIRECTORY,
+) -> Iterator[None]:
+    """Hold the step's lock and refuse it when it has been overtaken.
+
+    ``fence`` is None for an engineer's run by hand: nothing is compared or recorded.
+    Check mode compares and records nothing. Raises Fenced or Busy.
+    """
+    if not fence:
+        yield
+        return
+    if check_mode:
+        _compare(_read(_state_path(directory, fence)), fence)
+        yield
+        return
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    with _locked(_lock_path(directory, fence), wait_seconds):
+        with _locked(_state_path(directory, fence) + ".lock", wait_seconds):
+            _present(_state_path(directory, fence), fence)
+        yield
+
+
+def _state_path(directory: str, fence: dict[str, Any]) -> str:
+    return os.path.join(directory, "%d.json" % int(fence["service"]))
+
+
+def _lock_path(directory: str, fence: dict[str, Any]) -> str:
+    digest = hashlib.sha256(str(fence["key"]).encode()).hexdigest()[:16]
+    return os.path.join(directory, "%d.%s.lock" % (int(fence["service"]), digest))
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return json.load(handle)
+    except FileNotFoundError:
+        return {"generation": 0, "tokens": {}}
+
+
+def _compare(state: dict[str, Any], fence: dict[str, Any]) -> None:
+    generation, token = int(fence["generation"]), int(fence["token"])
+    if generation < state["generation"]:
+        raise Fenced(
+            "generation %d of service %d was overtaken by generation %d"
+            % (generation, fence["service"], state["generation"])
+        )
+    seen = int(state["tokens"].get(fence["key"], 0))
+    if token < seen:
+        raise Fenced("attempt %d at %s was overtaken by attempt %d" % (token, fence["key"], seen))
+
+
+def _present(path: str, fence: dict[str, Any]) -> None:
+    state = _read(path)
+    _compare(state, fence)
+    state["generation"] = max(state["generation"], int(fence["generation"]))
+    state["tokens"][fence["key"]] = int(fence["token"])
+    temporary = path + ".new"
+    with open(temporary, "w", encoding="utf-8") as handle:
+        json.dump(state, handle, sort_keys=True)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _locked(path: str, wait_seconds: float) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        _acquire(descriptor, path, wait_seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: str, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Busy("%s is held by another run" % path) from None
+            time.sleep(0.05)
