@@ -1,0 +1,3 @@
+"""Deployment settings (environment) and operator knobs (database)."""
+
+from __future__ import annotations

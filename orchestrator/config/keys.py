@@ -1,0 +1,62 @@
+"""The key pair to which billing systems seal secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from orchestrator.core.errors import Unavailable
+
+_BITS = 3072
+
+
+def _path(home: Path) -> Path:
+    return home / "sealing.pem"
+
+
+def ensure_private_key(home: Path) -> None:
+    """Create the installation's key when it has none; never replaces one."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _path(home).exists():
+        return
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    temporary = home / f".sealing.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as handle:
+        handle.write(pem)
+        handle.flush()
+        os.fsync(handle.fileno())
+    try:
+        os.link(temporary, _path(home))  # of two that start at once, the first one's key stays
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+def load_private_key(home: Path) -> rsa.RSAPrivateKey:
+    """Return the installation's key; Unavailable tells to run init."""
+    try:
+        key = load_pem_private_key(_path(home).read_bytes(), password=None)
+    except OSError as error:
+        raise Unavailable(
+            f"the sealing key {_path(home)} cannot be read ({error.strerror}); run `tenantry init`"
+        ) from None
+    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - the only kind ensure_private_key writes
+    return key
+
+
+def public_pem(home: Path) -> str:
+    """Return the public key as PEM."""
+    key = load_private_key(home).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

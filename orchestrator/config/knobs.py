@@ -1,0 +1,162 @@
+"""The operator's knobs: one registry feeds the command line, the pages, validation and the documentation."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.core.errors import InvalidInput, NotFound
+
+Value = int | bool | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knob:
+    """One setting: how it is called, what it may be and what it does."""
+
+    name: str
+    kind: str  # int, bool, text, choice, int_list
+    default: Value
+    help: str
+    low: int = 0
+    high: int = 0
+    choices: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> Value:
+        """Return the typed value of what an operator typed; InvalidInput says what is allowed."""
+        parsers = {"int": self._int, "bool": self._bool, "choice": self._choice, "int_list": self._int_list}
+        return parsers.get(self.kind, self._text)(text.strip())
+
+    def _int(self, text: str) -> int:
+        if not text.lstrip("-").isdigit() or not self.low <= int(text) <= self.high:
+            raise InvalidInput(
+                self.name, f"{text!r} is out of range", f"give a whole number from {self.low} to {self.high}"
+            )
+        return int(text)
+
+    def _bool(self, text: str) -> bool:
+        if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise InvalidInput(self.name, f"{text!r} is neither true nor false", "give true or false")
+        return text.lower() in ("true", "yes", "1")
+
+    def _choice(self, text: str) -> str:
+        if text not in self.choices:
+            raise InvalidInput(self.name, f"{text!r} is not known", f"give one of {', '.join(self.choices)}")
+        return text
+
+    def _int_list(self, text: str) -> str:
+        parts = [part.strip() for part in text.split(",")]
+        if not all(part.isdigit() and self.low <= int(part) <= self.high for part in parts):
+            raise InvalidInput(
+                self.name,
+                f"{text!r} is no list of numbers",
+                f"give numbers from {self.low} to {self.high}, e.g. {self.default}",
+            )
+        return ",".join(parts)
+
+    def _text(self, text: str) -> str:
+        if len(text) > 200 or not text.isprintable():
+            raise InvalidInput(
+                self.name, "is too long or has control characters", "give up to 200 printable characters"
+            )
+        return text
+
+
+def _int(name: str, default: int, low: int, high: int, help_: str) -> Knob:
+    return Knob(name=name, kind="int", default=default, low=low, high=high, help=help_)
+
+
+KNOBS: Mapping[str, Knob] = {
+    knob.name: knob
+    for knob in (
+        _int("tasks.max_attempts", 5, 1, 50, "Attempts before a failing task ends in error"),
+        _int(
+            "tasks.max_unreachable",
+            48,
+            1,
+            1000,
+            "Attempts before a task of an unreachable server ends in error",
+        ),
+        Knob(
+            name="tasks.backoff_minutes",
+            kind="int_list",
+            default="1,5,15,60,240",
+            low=0,
+            high=10080,
+            help="Minutes between attempts, growing; the last one repeats",
+        ),
+        _int("tasks.batch_size", 20, 1, 500, "Tasks one orchestrator runs at once"),
+        _int("tasks.retention_days", 30, 1, 3650, "Days that finished tasks and their log are kept"),
+        _int("tasks.stuck_after_minutes", 30, 1, 1440, "Minutes after which a running task counts as stuck"),
+        _int(
+            "server.concurrency",
+            4,
+            1,
+            64,
+            "Steps at once on one server, unless the server has a number of its own",
+        ),
+        _int("server.circuit_after", 3, 1, 100, "Unreachable attempts in a row that open a server's circuit"),
+        _int(
+            "server.circuit_seconds",
+            60,
+            1,
+            86400,
+            "Seconds a circuit stays open before one attempt is let through",
+        ),
+        Knob(
+            name="tickets.enabled",
+            kind="bool",
+            default=False,
+            help="Open a support ticket for a terminal failure",
+        ),
+        Knob(
+            name="tickets.department", kind="text", default="", help="Department that failure tickets go to"
+        ),
+        Knob(
+            name="tickets.priority",
+            kind="choice",
+            default="Medium",
+            choices=("Low", "Medium", "High"),
+            help="Priority of failure tickets",
+        ),
+        _int("ssl.fast_count", 10, 0, 1000, "Checks in fast mode after provisioning"),
+        _int("ssl.fast_interval_seconds", 180, 10, 86400, "Seconds between checks in fast mode"),
+        _int("ssl.normal_interval_minutes", 60, 1, 10080, "Minutes between checks in normal mode"),
+        _int("ssl.active_interval_hours", 6, 1, 720, "Hours between checks of a working certificate"),
+        _int("ssl.freeze_after", 5, 1, 100, "Validation failures that freeze a certificate's automation"),
+        _int("ssl.freeze_hours", 24, 1, 720, "Hours that a freeze lasts"),
+        Knob(
+            name="ssl.custom_warn_days",
+            kind="int_list",
+            default="30,14,7,3,1,0",
+            low=0,
+            high=365,
+            help="Days before expiry at which a customer's own certificate is warned about",
+        ),
+        _int("usage.interval_minutes", 60, 5, 1440, "Minutes between usage collections of one server"),
+        _int(
+            "terminate.grace_minutes", 0, 0, 525600, "Minutes between a request to terminate and the removal"
+        ),
+        _int("reload.coalesce_seconds", 2, 0, 60, "Seconds within which reloads of one daemon are joined"),
+        _int("dns.ttl", 3600, 60, 604800, "Seconds that default DNS records may be cached"),
+        Knob(
+            name="dns.hostmaster",
+            kind="text",
+            default="",
+            help="Mail address in SOA records; empty: hostmaster@ the domain",
+        ),
+    )
+}
+
+
+def knob(name: str) -> Knob:
+    """Return a knob by name; NotFound suggests the nearest one."""
+    if name in KNOBS:
+        return KNOBS[name]
+    near = difflib.get_close_matches(name, KNOBS, n=1)
+    raise NotFound(
+        "setting",
+        f"there is no {name!r}",
+        f"did you mean {near[0]}?" if near else "see `tenantry settings list`",
+    )

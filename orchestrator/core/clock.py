@@ -1,0 +1,10 @@
+"""Time as a parameter: rules get ``now``, edges ask a clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Return the current time, aware and in UTC."""
+    return datetime.now(UTC)
