@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.core.errors import InvalidInput, NotFound
@@ -25,7 +25,12 @@ class Knob:
 
     def parse(self, text: str) -> Value:
         """Return the typed value of what an operator typed; InvalidInput says what is allowed."""
-        parsers = {"int": self._int, "bool": self._bool, "choice": self._choice, "int_list": self._int_list}
+        parsers: dict[str, Callable[[str], Value]] = {
+            "int": self._int,
+            "bool": self._bool,
+            "choice": self._choice,
+            "int_list": self._int_list,
+        }
         return parsers.get(self.kind, self._text)(text.strip())
 
     def _int(self, text: str) -> int:
@@ -110,9 +115,7 @@ KNOBS: Mapping[str, Knob] = {
             default=False,
             help="Open a support ticket for a terminal failure",
         ),
-        Knob(
-            name="tickets.department", kind="text", default="", help="Department that failure tickets go to"
-        ),
+        Knob(name="tickets.department", kind="text", default="", help="Department that failure tickets go to"),
         Knob(
             name="tickets.priority",
             kind="choice",
@@ -135,9 +138,7 @@ KNOBS: Mapping[str, Knob] = {
             help="Days before expiry at which a customer's own certificate is warned about",
         ),
         _int("usage.interval_minutes", 60, 5, 1440, "Minutes between usage collections of one server"),
-        _int(
-            "terminate.grace_minutes", 0, 0, 525600, "Minutes between a request to terminate and the removal"
-        ),
+        _int("terminate.grace_minutes", 0, 0, 525600, "Minutes between a request to terminate and the removal"),
         _int("reload.coalesce_seconds", 2, 0, 60, "Seconds within which reloads of one daemon are joined"),
         _int("dns.ttl", 3600, 60, 604800, "Seconds that default DNS records may be cached"),
         Knob(

@@ -1,7 +1,7 @@
 """Names that may leave the database: each function returns the canonical form or raises InvalidInput.
 
-Everything downstream (paths, server names, zones, maps) is built from these values only, so a whole-value grammar here is what
-keeps a customer's text from becoming configuration.
+Everything downstream (paths, server names, zones, maps) is built from these values only, so a whole-value grammar here is
+what keeps a customer's text from becoming configuration.
 """
 
 from __future__ import annotations
@@ -20,18 +20,36 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _EMAIL_MAXIMUM = 254  # RFC 5321 section 4.5.3.1.3 less the angle brackets
 _DOMAIN_MAXIMUM = 253  # RFC 1035 section 3.1, in text form
 
-# RFC 6761 and RFC 6762 special names that can never be delegated to a customer; .test and .example stay usable for trials.
+# RFC 6761 and 6762 special names that can never be delegated to a customer; .test and .example stay usable for trials.
 _SPECIAL_SUFFIXES = ("localhost", "local", "invalid", "onion", "arpa")
 _RESERVED_USERS = frozenset(
-    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody systemd-network messagebus sshd "
-    "postfix dovecot dovenull vmail mysql pdns deploy tenantry admin ubuntu debian".split()
+    (
+        *(
+            "root",
+            "daemon",
+            "bin",
+            "sys",
+            "sync",
+            "games",
+            "man",
+            "lp",
+            "mail",
+            "news",
+            "uucp",
+            "proxy",
+            "backup",
+            "list",
+        ),
+        *("irc", "nobody", "messagebus", "sshd", "postfix", "dovecot", "dovenull", "vmail", "mysql", "pdns", "deploy"),
+        *("tenantry", "admin", "ubuntu", "debian"),
+    )
 )
 
 
 def domain(value: object, field: str = "domain") -> str:
     """Return a host name in A-label form: lower case, no trailing dot, IDN converted by IDNA 2008 (UTS 46 mapping).
 
-    Raises InvalidInput for anything that is not a name of at least two labels, an address, or a special-use name (RFC 6761).
+    Raises InvalidInput for what is no name of at least two labels, for an address, and for a special-use name.
     """
     if not isinstance(value, str):
         raise InvalidInput(field, f"is {_kind(value)}, not text", "give a domain such as shop.example")
@@ -81,9 +99,7 @@ def _check_label(label: str, name: str, field: str) -> None:
         try:
             idna.decode(label)
         except (idna.IDNAError, UnicodeError):
-            raise InvalidInput(
-                field, f"{shown(label)} is no valid A-label", "give the Unicode form"
-            ) from None
+            raise InvalidInput(field, f"{shown(label)} is no valid A-label", "give the Unicode form") from None
 
 
 def _is_address(text: str) -> bool:
@@ -154,8 +170,7 @@ def shown(value: object, limit: int = 60) -> str:
     """Return a value quoted for a message: bounded and without control characters."""
     text = value if isinstance(value, str) else _kind(value)
     cleaned = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for character in text[: limit + 1]
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[: limit + 1]
     )
     return f"“{cleaned[:limit]}…”" if len(text) > limit else f"“{cleaned}”"
 

@@ -1,0 +1,110 @@
+"""A customer's account and what belongs to it."""
+
+from __future__ import annotations
+
+from peewee import AutoField, BigIntegerField, BooleanField, CharField, CompositeKey, IntegerField, TextField
+
+from orchestrator.models.base import BaseModel, JsonField, UtcDateTimeField
+
+
+class Service(BaseModel):
+    """One account; the id is the billing system's own."""
+
+    id = BigIntegerField(primary_key=True)
+    domain = CharField()
+    status = CharField()
+    mode = CharField()
+    roles = CharField()  # "web,mail,dns"
+    group_id = IntegerField()
+    package_id = IntegerField()
+    limits = JsonField()  # resolved when ordered
+    username = CharField()
+    uid = IntegerField()
+    password_hash = CharField()  # bcrypt; the secret itself is never stored
+    contact_email = CharField()
+    php_version = CharField()
+    proxy_template = CharField()
+    proxy_upstream = CharField()
+    dkim_selector = CharField()
+    dkim_public_key = TextField()
+    zone_serial = BigIntegerField()
+    zone_digest = CharField()  # of the record set that carries zone_serial
+    generation = IntegerField()  # of the newest intent
+    operation_id = BigIntegerField(null=True)  # of the newest intent
+    error = TextField(null=True)
+    created_at = UtcDateTimeField()
+    updated_at = UtcDateTimeField()
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "services"
+
+    @property
+    def owner(self) -> str:
+        """The label that marks everything of this service on the nodes."""
+        return f"s{self.id}"
+
+
+class Placement(BaseModel):
+    """A role of a service on a server."""
+
+    service_id = BigIntegerField()
+    role = CharField()
+    server_id = IntegerField()
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "placements"
+        primary_key = CompositeKey("service_id", "role", "server_id")
+
+
+class DomainName(BaseModel):
+    """A name that a service answers to; a name has one owner on the whole platform."""
+
+    name = CharField(primary_key=True)
+    service_id = BigIntegerField()
+    kind = CharField()  # primary, alias
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "domain_names"
+
+
+class Mailbox(BaseModel):
+    """A mailbox of a service."""
+
+    id = AutoField()
+    service_id = BigIntegerField()
+    domain = CharField()
+    local_part = CharField()
+    password_hash = CharField()
+    quota_mb = IntegerField()
+    display_name = CharField()
+    enabled = BooleanField()
+    created_at = UtcDateTimeField()
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "mailboxes"
+        indexes = ((("domain", "local_part"), True),)
+
+
+class DnsRecord(BaseModel):
+    """An RRset that a customer has set; the default records are computed."""
+
+    id = AutoField()
+    service_id = BigIntegerField()
+    name = CharField()  # absolute, with the trailing dot
+    type = CharField()
+    ttl = IntegerField()
+    contents = JsonField()  # list of strings
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "dns_records"
+        indexes = ((("name", "type"), True),)

@@ -1,0 +1,3 @@
+"""Every query of the project."""
+
+from __future__ import annotations

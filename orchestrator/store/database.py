@@ -1,0 +1,130 @@
+"""Connecting, transactions that may be replayed, and the database's own clock."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from peewee import SQL, Database, InterfaceError, MySQLDatabase, OperationalError, SqliteDatabase
+from playhouse.pool import PooledMySQLDatabase
+from playhouse.shortcuts import ReconnectMixin
+
+from orchestrator.core.errors import InvalidInput, Unavailable
+from orchestrator.models.base import database
+
+T = TypeVar("T")
+
+# Whole transactions that lost a race may be replayed: deadlock, lock wait, changed snapshot (MariaDB 11.6.2 and later).
+_REPLAY_CODES = frozenset({1213, 1205, 1020})
+_GONE_CODES = frozenset({0, 2003, 2006, 2013, 2014, 2055, 4031, 1927, 1053})
+_REPLAYS = 8
+
+
+class MariaDatabase(ReconnectMixin, PooledMySQLDatabase):  # type: ignore[misc]
+    """MariaDB that reconnects between transactions when the server was restarted."""
+
+
+def connect(url: str) -> Database:
+    """Open the database of ``url`` and bind the models to it; InvalidInput names what is wrong with the URL."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        opened: Database = _sqlite(url.removeprefix("sqlite:///"))
+    elif parts.scheme in ("mysql", "mariadb"):
+        opened = _mariadb(url)
+    else:
+        raise InvalidInput(
+            "TENANTRY_DATABASE_URL", "has an unknown scheme", "use sqlite:///file or mysql://user:password@host/db"
+        )
+    database.initialize(opened)
+    return opened
+
+
+def _sqlite(path: str) -> SqliteDatabase:
+    if not path:
+        raise InvalidInput("TENANTRY_DATABASE_URL", "names no file", "use sqlite:///tenantry.db")
+    pragmas = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "busy_timeout": 20_000}
+    return SqliteDatabase(path, pragmas=pragmas, timeout=20)
+
+
+def _mariadb(url: str) -> MySQLDatabase:
+    parts = urlsplit(url)
+    if not parts.hostname or not parts.path.strip("/"):
+        raise InvalidInput("TENANTRY_DATABASE_URL", "names no host or no database", "use mysql://user:password@host/db")
+    return MariaDatabase(  # type: ignore[no-untyped-call]
+        parts.path.strip("/"),
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        charset="utf8mb4",
+        connect_timeout=10,
+        read_timeout=60,
+        write_timeout=60,
+        # Under the default REPEATABLE READ a claim with SKIP LOCKED convoys behind other claims' snapshots.
+        init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, time_zone = '+00:00', "
+        "sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 10",
+        max_connections=64,
+        stale_timeout=300,
+    )
+
+
+def is_sqlite() -> bool:
+    """True for the embedded database."""
+    return isinstance(database.obj, SqliteDatabase)
+
+
+def now_sql() -> SQL:
+    """The database's clock as an SQL expression: leases compare with this clock only."""
+    return SQL("strftime('%Y-%m-%d %H:%M:%f000', 'now')" if is_sqlite() else "UTC_TIMESTAMP(6)")
+
+
+def database_now() -> datetime:
+    """Return the database's current time."""
+    text = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if is_sqlite() else "SELECT UTC_TIMESTAMP(6)"
+    value = database.execute_sql(text).fetchone()[0]
+    moment = value if isinstance(value, datetime) else datetime.strptime(value, "%Y-%m-%d %H:%M:%S.%f")
+    return moment.replace(tzinfo=UTC)
+
+
+def transaction(work: Callable[[], T]) -> T:
+    """Run ``work`` in one transaction and replay it as a whole when it lost a race.
+
+    SQLite begins IMMEDIATE: a deferred transaction that reads and then writes fails at once under load. Raises
+    Unavailable when the database cannot be reached.
+    """
+    for attempt in range(_REPLAYS):
+        try:
+            with _atomic():
+                return work()
+        except (OperationalError, InterfaceError) as error:
+            if not _may_replay(error):
+                raise _translated(error) from error
+        time.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, not a secret
+    raise Unavailable("the database was busy for too long; is another program holding a lock?")
+
+
+def _atomic() -> Any:
+    return database.atomic("IMMEDIATE") if is_sqlite() else database.atomic()
+
+
+def _code(error: Exception) -> int | None:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else None
+
+
+def _may_replay(error: Exception) -> bool:
+    return _code(error) in _REPLAY_CODES or "database is locked" in str(error)
+
+
+def _translated(error: Exception) -> Exception:
+    if _code(error) in _GONE_CODES or isinstance(error, InterfaceError):
+        database.close()
+        return Unavailable(f"the database does not answer ({error}); check TENANTRY_DATABASE_URL and that it runs")
+    if "unable to open database file" in str(error):
+        return Unavailable("the database file cannot be opened; check the folder in TENANTRY_DATABASE_URL")
+    if "no such table" in str(error) or _code(error) == 1146:
+        return Unavailable("the database has no tables yet; run `tenantry init`")
+    return error

@@ -1,0 +1,131 @@
+"""A MariaDB server of the tests' own: a temporary data directory, a free port on loopback, ended by its process id."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymysql
+
+
+def missing() -> str:
+    """Return what keeps a server from being started here, or an empty text."""
+    return "" if shutil.which("mariadbd") and shutil.which("mariadb-install-db") else "mariadb-server is not installed"
+
+
+class MariaServer:
+    """A running server; ``url(database)`` connects as an account with all rights on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self.socket = folder / "server.sock"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections."""
+        log = (self.folder / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            [
+                "mariadbd",
+                "--no-defaults",
+                f"--datadir={self.folder / 'data'}",
+                f"--socket={self.socket}",
+                f"--port={self.port}",
+                "--bind-address=127.0.0.1",
+                f"--pid-file={self.folder / 'server.pid'}",
+                "--skip-name-resolve",
+                "--innodb-buffer-pool-size=256M",
+                "--innodb-flush-log-at-trx-commit=2",
+                *(["--user=mysql"] if os.geteuid() == 0 else []),
+            ],
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(pymysql.err.OperationalError), self.root():
+                return
+            if self.process is not None and self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError((self.folder / "server.log").read_text()[-2000:])
+
+    @contextlib.contextmanager
+    def root(self) -> Iterator[pymysql.cursors.Cursor]:
+        """Yield a cursor of the server's root account."""
+        connection = pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True)
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+    def url(self, name: str) -> str:
+        """Create an empty database with an account of its own and return its URL."""
+        with self.root() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+            cursor.execute(f"CREATE USER IF NOT EXISTS {name}@'127.0.0.1' IDENTIFIED BY 'test'")
+            cursor.execute(f"GRANT ALL ON {name}.* TO {name}@'127.0.0.1'")
+        return f"mysql://{name}:test@127.0.0.1:{self.port}/{name}"
+
+    def kill(self) -> None:
+        """Cut the server off without a shutdown."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(timeout=30)
+
+    def stop(self) -> None:
+        """Shut the server down."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def server() -> Iterator[MariaServer]:
+    """Start a server in a temporary folder and remove both afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="tenantry-mariadb-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "mysql", "mysql")
+        owner = ["--user=mysql"] if os.geteuid() == 0 else []
+        subprocess.run(
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                f"--datadir={folder / 'data'}",
+                "--skip-test-db",
+                *owner,
+                "--auth-root-authentication-method=normal",
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        running = MariaServer(folder)
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
