@@ -1,7 +1,7 @@
 """Names that may leave the database: each function returns the canonical form or raises InvalidInput.
 
-Everything downstream (paths, server names, zones, maps) is built from these values only, so a whole-value grammar here is
-what keeps a customer's text from becoming configuration.
+Everything downstream (paths, server names, zones, maps) is built from these values only: a grammar of the whole value
+keeps a customer's text from becoming configuration.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _EMAIL_MAXIMUM = 254  # RFC 5321 section 4.5.3.1.3 less the angle brackets
 _DOMAIN_MAXIMUM = 253  # RFC 1035 section 3.1, in text form
 
-# RFC 6761 and 6762 special names that can never be delegated to a customer; .test and .example stay usable for trials.
+# RFC 6761 and 6762 names that can never be delegated to a customer; .test and .example stay usable for trials.
 _SPECIAL_SUFFIXES = ("localhost", "local", "invalid", "onion", "arpa")
 _RESERVED_USERS = frozenset(
     (

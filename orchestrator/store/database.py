@@ -65,7 +65,7 @@ def _mariadb(url: str) -> MySQLDatabase:
         read_timeout=60,
         write_timeout=60,
         # Under the default REPEATABLE READ a claim with SKIP LOCKED convoys behind other claims' snapshots.
-        init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, time_zone = '+00:00', "
+        init_command="SET tx_isolation = 'READ-COMMITTED', time_zone = '+00:00', "
         "sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 10",
         max_connections=64,
         stale_timeout=300,

@@ -57,9 +57,7 @@ def upgrade() -> list[int]:
     applied = _applied()
     known = migrations()
     if applied and max(applied) > max(known):
-        raise Unavailable(
-            f"the database is at version {max(applied)}, this program knows {max(known)}; upgrade the program"
-        )
+        raise Unavailable(f"the database is at version {max(applied)}, this program knows {max(known)}; upgrade it")
     missing = [number for number in known if number not in applied]
     for number in missing:
         transaction(lambda number=number: _apply(number, known[number]))  # type: ignore[misc]
@@ -100,5 +98,6 @@ def _apply(number: int, text: str) -> None:
 def statements(text: str) -> list[str]:
     """Return the statements of a migration in this database's dialect, without comments."""
     words = _SQLITE if is_sqlite() else _MARIADB
-    plain = "\n".join(line for line in Template(text).substitute(words).splitlines() if not line.startswith("--"))
-    return [statement.strip() for statement in re.split(r";\s*(?:\n|$)", plain) if statement.strip()]
+    plain = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    filled = Template(plain).substitute(words)
+    return [statement.strip() for statement in re.split(r";\s*(?:\n|$)", filled) if statement.strip()]

@@ -1,0 +1,3 @@
+"""Pure rules: rows and snapshots in, frozen records out. Nothing here does input or output."""
+
+from __future__ import annotations

@@ -1,0 +1,55 @@
+"""What follows an attempt: done, another try after a growing pause, or the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from orchestrator.core.states import Outcome, TaskStatus
+
+_BUSY_SECONDS = 5  # another attempt at the same step is still running on the node: come back soon
+_FINAL = frozenset({Outcome.INVALID, Outcome.FENCED})
+_JITTER = 0.2  # of the pause, added: tasks that failed together do not come back together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The knobs that shape retries."""
+
+    max_attempts: int
+    max_unreachable: int
+    minutes: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a task becomes after an attempt."""
+
+    status: TaskStatus
+    delay: timedelta = timedelta()
+
+
+def decide(outcome: Outcome, reason: str, attempts: int, unreachable: int, policy: Policy, jitter: float) -> Verdict:
+    """Return what follows. ``attempts`` and ``unreachable`` include this attempt; ``jitter`` is a random number in [0, 1)."""
+    if outcome.is_success:
+        return Verdict(status=TaskStatus.DONE)
+    if outcome is Outcome.CANCELLED:
+        return Verdict(status=TaskStatus.CANCELLED)
+    if outcome in _FINAL or _used_up(outcome, attempts, unreachable, policy):
+        return Verdict(status=TaskStatus.ERROR)
+    if reason == "busy":
+        return Verdict(status=TaskStatus.QUEUED, delay=timedelta(seconds=_BUSY_SECONDS * (1 + jitter)))
+    number = unreachable if outcome is Outcome.UNREACHABLE else attempts - unreachable
+    return Verdict(status=TaskStatus.QUEUED, delay=pause(number, policy, jitter))
+
+
+def _used_up(outcome: Outcome, attempts: int, unreachable: int, policy: Policy) -> bool:
+    if outcome is Outcome.UNREACHABLE:
+        return unreachable >= policy.max_unreachable
+    return attempts - unreachable >= policy.max_attempts
+
+
+def pause(number: int, policy: Policy, jitter: float) -> timedelta:
+    """Return the pause after the ``number``th failure (from 1): the listed minutes, the last of which repeats, plus jitter."""
+    minutes = policy.minutes[min(max(number, 1), len(policy.minutes)) - 1]
+    return timedelta(minutes=minutes) * (1 + _JITTER * jitter)

@@ -1,0 +1,105 @@
+"""The default record set of a zone, and its serial.
+
+A record whose placeholder is empty (no mail role, no IPv6 address, no DKIM key yet) is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from orchestrator.plan.snapshot import RRset, ServerView, ServiceView
+
+# RFC 1912 section 2.2 recommends values of this order for a zone whose servers are updated at once.
+SOA_TIMERS = {"refresh": 7200, "retry": 3600, "expire": 1209600, "minimum": 3600}
+
+
+def nameservers(service: ServiceView) -> list[tuple[str, ServerView]]:
+    """Return (absolute name, server) of every DNS server: its own host name, or ns1, ns2… inside the zone without one."""
+    return [
+        (f"{server.hostname}." if server.hostname else f"ns{number}.{service.domain}.", server)
+        for number, server in enumerate(service.dns, start=1)
+    ]
+
+
+def default_rrsets(service: ServiceView) -> list[RRset]:
+    """Return the records that every zone of ours has, less SOA and NS at the apex (the zone's own step writes those)."""
+    zone = f"{service.domain}."
+    records: list[tuple[str, str, Iterable[str]]] = []
+    for name, server in nameservers(service):
+        if name.endswith(f".{zone}"):
+            records += _addresses(name, server)
+    if service.web:
+        records += [*_addresses(zone, service.web), *_addresses(f"www.{zone}", service.web)]
+    if service.mail:
+        records += _mail_records(zone, service, service.mail)
+    rrsets = [
+        RRset(name=name, type=kind, ttl=service.dns_ttl, records=tuple(values))
+        for name, kind, values in records
+        if any(values)
+    ]
+    taken = {(rrset.name, rrset.type) for rrset in service.custom_records}
+    return [rrset for rrset in rrsets if (rrset.name, rrset.type) not in taken]
+
+
+def _addresses(name: str, server: ServerView) -> list[tuple[str, str, list[str]]]:
+    return [(name, "A", [server.ipv4] if server.ipv4 else []), (name, "AAAA", [server.ipv6] if server.ipv6 else [])]
+
+
+def _mail_records(zone: str, service: ServiceView, server: ServerView) -> list[tuple[str, str, Iterable[str]]]:
+    hosts = ("mail", "webmail", "autoconfig", "autodiscover", "mta-sts")
+    domain = service.domain
+    return [
+        *(record for host in hosts for record in _addresses(f"{host}.{zone}", server)),
+        (zone, "MX", [f"10 mail.{zone}"]),
+        (zone, "TXT", [_spf(service)]),
+        (f"_dmarc.{zone}", "TXT", [f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}"]),  # RFC 7489
+        (f"_mta-sts.{zone}", "TXT", [f"v=STSv1; id={_policy_id(service)}"]),  # RFC 8461
+        (f"_smtp._tls.{zone}", "TXT", [f"v=TLSRPTv1; rua=mailto:postmaster@{domain}"]),  # RFC 8460
+        (f"_submissions._tcp.{zone}", "SRV", [f"0 1 465 mail.{zone}"]),  # RFC 6186, RFC 8314
+        (f"_imaps._tcp.{zone}", "SRV", [f"0 1 993 mail.{zone}"]),
+    ]
+
+
+def _spf(service: ServiceView) -> str:
+    """RFC 7208: the web server sends too (forms); softfail, because customers forward."""
+    return "v=spf1 mx a ~all" if service.web else "v=spf1 mx ~all"
+
+
+def _policy_id(service: ServiceView) -> str:
+    """An id that changes only when the policy does: it names the mail host and the mode."""
+    return hashlib.sha256(f"testing mail.{service.domain}".encode()).hexdigest()[:16]
+
+
+def dkim_rrset(service: ServiceView) -> RRset | None:
+    """Return the DKIM key's record (RFC 6376 section 3.6.1), None while there is no key."""
+    if not service.dkim_public_key:
+        return None
+    return RRset(
+        name=f"{service.dkim_selector}._domainkey.{service.domain}.",
+        type="TXT",
+        ttl=service.dns_ttl,
+        records=(f"v=DKIM1; k=rsa; p={service.dkim_public_key}",),
+    )
+
+
+def digest(service: ServiceView) -> str:
+    """Return a fingerprint of everything the zone holds; the serial grows when it changes."""
+    dkim = dkim_rrset(service)
+    rrsets = [*default_rrsets(service), *service.custom_records, *([dkim] if dkim else [])]
+    names = sorted(name for name, _ in nameservers(service))
+    listed = sorted([rrset.name, rrset.type, rrset.ttl, sorted(rrset.records)] for rrset in rrsets)
+    return hashlib.sha256(json.dumps([names, service.hostmaster, listed]).encode()).hexdigest()
+
+
+def next_serial(current: int, now: datetime) -> int:
+    """Return the serial after ``current``: YYYYMMDDnn (RFC 1912 section 2.2), or one more when the day's hundred are used."""
+    return max(current + 1, int(now.strftime("%Y%m%d")) * 100 + 1)
+
+
+def hostmaster_name(address: str, domain: str) -> str:
+    """Return the SOA's RNAME (RFC 1035 section 3.3.13) of a mail address, hostmaster@ the domain when it is empty."""
+    local, _, host = (address or f"hostmaster@{domain}").partition("@")
+    return f"{local.replace('.', chr(92) + '.')}.{host}."
