@@ -172,7 +172,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     finished_at ${datetime} NULL DEFAULT NULL,
     result TEXT NULL DEFAULT NULL,
     error TEXT NULL DEFAULT NULL,
-    lane VARCHAR(42) ${generated_lane}
+    lane VARCHAR(42) ${generated_lane}${task_checks}
 )${table};
 
 -- A lane is the work of one service on one server; the claim looks at the head of each lane, so one service's flood hides nobody.

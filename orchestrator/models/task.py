@@ -35,6 +35,7 @@ class Task(BaseModel):
     finished_at = UtcDateTimeField(null=True)
     result = JsonField(null=True)
     error = TextField(null=True)
+    lane = CharField()  # generated: "server:service"
 
     class Meta:
         """Peewee's options."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,15 @@ T = TypeVar("T")
 _REPLAY_CODES = frozenset({1213, 1205, 1020})
 _GONE_CODES = frozenset({0, 2003, 2006, 2013, 2014, 2055, 4031, 1927, 1053})
 _REPLAYS = 8
+
+
+class EmbeddedDatabase(SqliteDatabase):  # type: ignore[misc]
+    """SQLite that survives a row in which another program wrote bytes that are no UTF-8."""
+
+    def _connect(self) -> Any:
+        connection = super()._connect()
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        return connection
 
 
 class MariaDatabase(ReconnectMixin, PooledMySQLDatabase):  # type: ignore[misc]
@@ -47,7 +57,7 @@ def _sqlite(path: str) -> SqliteDatabase:
     if not path:
         raise InvalidInput("TENANTRY_DATABASE_URL", "names no file", "use sqlite:///tenantry.db")
     pragmas = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "busy_timeout": 20_000}
-    return SqliteDatabase(path, pragmas=pragmas, timeout=20)
+    return EmbeddedDatabase(path, pragmas=pragmas, timeout=20)
 
 
 def _mariadb(url: str) -> MySQLDatabase:
@@ -70,6 +80,22 @@ def _mariadb(url: str) -> MySQLDatabase:
         max_connections=64,
         stale_timeout=300,
     )
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """Hold this thread's connection for a stretch of queries and give it back afterwards."""
+    opened = database.is_closed()
+    try:
+        yield
+    finally:
+        if opened and not database.is_closed():
+            database.close()
+
+
+def locked(query: Any) -> Any:
+    """Return the select with its rows locked until the transaction ends; SQLite's IMMEDIATE has locked everything already."""
+    return query if is_sqlite() else query.for_update()
 
 
 def is_sqlite() -> bool:

@@ -10,7 +10,18 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.models.base import database
 from orchestrator.store.database import is_sqlite, transaction
 
+# SQLite takes any value in any column; these refuse what MariaDB's types refuse by themselves.
+_TASK_CHECKS = """,
+    CONSTRAINT "action must be text" CHECK (typeof(action) = 'text'),
+    CONSTRAINT "service_id must be a whole number" CHECK (typeof(service_id) IN ('integer', 'null')),
+    CONSTRAINT "server_id must be a whole number" CHECK (typeof(server_id) IN ('integer', 'null')),
+    CONSTRAINT "params must be JSON text" CHECK (typeof(params) = 'text'),
+    CONSTRAINT "priority must be a whole number" CHECK (typeof(priority) = 'integer'),
+    CONSTRAINT "run_after must be a UTC time as YYYY-MM-DD HH:MM:SS" CHECK (run_after GLOB
+        '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9]*')"""
+
 _SQLITE = {
+    "task_checks": _TASK_CHECKS,
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",
     "bigserial": "INTEGER PRIMARY KEY AUTOINCREMENT",
     "datetime": "DATETIME",
@@ -24,6 +35,7 @@ _SQLITE = {
     "server_of_role": "p.role || '=' || n.name",
 }
 _MARIADB = {
+    "task_checks": "",
     "serial": "INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY",
     "bigserial": "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
     "datetime": "DATETIME(6)",

@@ -1,0 +1,160 @@
+"""Servers, groups, packages and the knobs' values."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from typing import Any
+
+from peewee import fn
+
+from orchestrator.config.knobs import KNOBS, Value, knob
+from orchestrator.core.clock import utc_now
+from orchestrator.core.errors import Conflict, NotFound
+from orchestrator.core.records import Host
+from orchestrator.core.states import ServerStatus
+from orchestrator.models.fleet import Counter, GroupMember, Package, Server, ServerGroup, Setting
+from orchestrator.models.service import Placement
+from orchestrator.plan.snapshot import ServerView
+from orchestrator.store.database import locked, transaction
+
+
+def server(name: str) -> Server:
+    """Return a server by name."""
+    return _found(Server.get_or_none(Server.name == name), "server", name, "see `tenantry server list`")
+
+
+def group(name: str) -> ServerGroup:
+    """Return a group by name."""
+    return _found(ServerGroup.get_or_none(ServerGroup.name == name), "group", name, "see `tenantry group list`")
+
+
+def package(name: str) -> Package:
+    """Return a package by name."""
+    return _found(Package.get_or_none(Package.name == name), "package", name, "see `tenantry package list`")
+
+
+def _found(row: Any, kind: str, name: str, remedy: str) -> Any:
+    if row is None:
+        raise NotFound(kind, f"there is no {kind} “{name[:63]}”", remedy)
+    return row
+
+
+def add_server(values: dict[str, Any], groups: list[str]) -> Server:
+    """Store a new server and its groups; Conflict when the name is taken."""
+
+    def work() -> Server:
+        if Server.get_or_none(Server.name == values["name"]):
+            raise Conflict(f"server {values['name']} exists already; choose another name")
+        row = Server.create(failures=0, status=ServerStatus.ACTIVE, created_at=utc_now(), **values)
+        for name in groups:
+            GroupMember.create(group_id=group(name).id, server_id=row.id)
+        return row
+
+    return transaction(work)
+
+
+def add_group(name: str, settings: dict[str, Any]) -> ServerGroup:
+    """Store a new group; Conflict when the name is taken."""
+    return _add(ServerGroup, "group", name, settings=settings)
+
+
+def add_package(name: str, limits: dict[str, Any]) -> Package:
+    """Store a new package; Conflict when the name is taken."""
+    return _add(Package, "package", name, limits=limits, active=True)
+
+
+def _add(model: Any, kind: str, name: str, **values: Any) -> Any:
+    def work() -> Any:
+        if model.get_or_none(model.name == name):
+            raise Conflict(f"{kind} {name} exists already; choose another name")
+        return model.create(name=name, created_at=utc_now(), **values)
+
+    return transaction(work)
+
+
+def join_group(server_name: str, group_name: str) -> None:
+    """Put a server into a group; harmless when it is there."""
+    member = {"group_id": group(group_name).id, "server_id": server(server_name).id}
+    transaction(lambda: GroupMember.get_or_create(**member))
+
+
+def set_server_status(name: str, status: ServerStatus) -> None:
+    """Let a server take work, or stop it from taking any; closing its circuit again."""
+    row = server(name)
+    transaction(
+        lambda: Server.update(status=status, failures=0, circuit_until=None).where(Server.id == row.id).execute()
+    )
+
+
+def members(group_id: int) -> list[ServerView]:
+    """Return the servers of a group with their load."""
+    rows = Server.select().join(GroupMember, on=(GroupMember.server_id == Server.id))
+    loads = _loads()
+    return [view(row, loads.get(row.id, {})) for row in rows.where(GroupMember.group_id == group_id)]
+
+
+def _loads() -> dict[int, dict[str, int]]:
+    query = Placement.select(Placement.server_id, Placement.role, fn.COUNT(Placement.service_id).alias("load"))
+    loads: dict[int, dict[str, int]] = {}
+    for row in query.group_by(Placement.server_id, Placement.role):
+        loads.setdefault(row.server_id, {})[row.role] = row.load
+    return loads
+
+
+def view(row: Server, load: dict[str, int] | None = None) -> ServerView:
+    """Return the planner's view of a server."""
+    return ServerView(
+        id=row.id,
+        name=row.name,
+        hostname=row.hostname,
+        ipv4=row.ipv4,
+        ipv6=row.ipv6,
+        roles=row.role_set(),
+        status=row.status,
+        capacity=row.capacity,
+        load=load or {},
+    )
+
+
+def host(row: Server) -> Host:
+    """Return a server as a run needs it."""
+    return Host(
+        name=row.name,
+        address=row.address,
+        port=row.port,
+        login=row.login,
+        roles=tuple(sorted(row.role_set())),
+        host_keys=tuple(row.host_keys.splitlines()),
+    )
+
+
+def next_number(name: str, amount: int = 1) -> int:
+    """Advance a counter by ``amount`` inside the caller's transaction and return its new value."""
+    row = locked(Counter.select().where(Counter.name == name)).get()
+    Counter.update(value=row.value + amount).where(Counter.name == name).execute()
+    return int(row.value) + amount
+
+
+def knob_value(name: str) -> Value:
+    """Return a knob's value: what an operator set, or its default."""
+    row = Setting.get_or_none(Setting.name == name)
+    return knob(name).parse(row.value) if row else knob(name).default
+
+
+def knob_values() -> dict[str, Value]:
+    """Return the values of all knobs."""
+    stored = {row.name: row.value for row in Setting.select() if row.name in KNOBS}
+    return {name: one.parse(stored[name]) if name in stored else one.default for name, one in KNOBS.items()}
+
+
+def set_knob(name: str, text: str, actor: str) -> Value:
+    """Validate and store a knob's value."""
+    value = knob(name).parse(text)
+    stored = str(value).lower() if isinstance(value, bool) else str(value)
+    transaction(lambda: Setting.replace(name=name, value=stored, changed_by=actor, changed_at=utc_now()).execute())
+    return value
+
+
+def used_by(server_id: int) -> Tally[str]:
+    """Return how many services a server holds, by role."""
+    return Tally(row.role for row in Placement.select().where(Placement.server_id == server_id))

@@ -1,0 +1,189 @@
+"""How an attempt ended, in one transaction: the row, the log, what waited for it, its server, its operation and the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestrator.core.clock import utc_now
+from orchestrator.core.errors import LeaseLost
+from orchestrator.core.records import RunResult
+from orchestrator.core.states import OPEN_STATUSES, Outcome, ServiceStatus, TaskStatus
+from orchestrator.models.fleet import Server
+from orchestrator.models.service import Service
+from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task, TaskDependency
+from orchestrator.plan.backoff import Verdict
+from orchestrator.store.claim import Claim
+from orchestrator.store.database import database_now, locked, transaction
+from orchestrator.store.tasks import block_dependants, log
+
+Effects = Callable[[], dict[str, Any]]
+Decide = Callable[[Task], Verdict]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circuit:
+    """When a server that does not answer is left alone, and for how long."""
+
+    after: int  # unreachable attempts in a row
+    seconds: int
+
+
+def record(
+    claim: Claim, result: RunResult, decide: Decide, circuit: Circuit, effects: Effects | None = None
+) -> TaskStatus:
+    """Store how an attempt ended and return what the task is now.
+
+    ``effects`` are changes that belong to a success (the facts a step reported, the plan of an intent); what they return is kept
+    as the task's result. Raises LeaseLost when the task is no longer ours: a late result changes nothing but the log.
+    """
+    lost = transaction(lambda: _record(claim, result, decide, circuit, effects))
+    if isinstance(lost, TaskStatus):
+        return lost
+    raise LeaseLost(f"task {claim.task_id}: its lease was lost; the late result ({result.outcome}) is ignored")
+
+
+def _record(
+    claim: Claim, result: RunResult, decide: Decide, circuit: Circuit, effects: Effects | None
+) -> TaskStatus | None:
+    row = Task.get_by_id(claim.task_id)
+    if row.operation_id:  # two steps that end together must see each other, or nobody wakes what waits for both
+        locked(Operation.select().where(Operation.id == row.operation_id)).get()
+    row = locked(Task.select().where(Task.id == claim.task_id)).get()
+    if row.status != TaskStatus.RUNNING or row.lease_token != claim.token:
+        log(row, "late_result", message="a result came after the lease was lost; it is ignored", outcome=result.outcome)
+        return None
+    produced = effects() if effects and result.outcome.is_success else None
+    row.unreachable += result.outcome is Outcome.UNREACHABLE
+    verdict = decide(row)
+    _store(row, result, verdict, produced)
+    _log_attempt(row, result)
+    _note_server(row, result.outcome, circuit)
+    _follow(row, verdict.status, result)
+    return verdict.status
+
+
+def _store(row: Task, result: RunResult, verdict: Verdict, produced: dict[str, Any] | None) -> None:
+    ended = verdict.status not in OPEN_STATUSES
+    kept = produced if produced is not None else {"outcome": str(result.outcome), "warnings": list(result.warnings)}
+    Task.update(
+        status=verdict.status,
+        unreachable=row.unreachable,
+        run_after=row.run_after if ended else database_now() + verdict.delay,
+        lease_owner=None,
+        lease_until=None,
+        finished_at=utc_now() if ended else None,
+        result=kept if result.outcome.is_success else None,
+        error=None if result.outcome.is_success else result.message[:4000],
+        blocked_by=None,
+    ).where(Task.id == row.id).execute()
+
+
+def _log_attempt(row: Task, result: RunResult) -> None:
+    detail = {
+        "events": [asdict(event) for event in result.events],
+        "warnings": list(result.warnings),
+        "duration_seconds": round(result.duration_seconds, 3),
+    }
+    log(
+        row,
+        "attempt",
+        message=result.message,
+        outcome=str(result.outcome),
+        reason=result.reason[:32],
+        started_at=row.started_at,
+        detail=detail,
+        actor=row.requested_by,
+    )
+
+
+def _note_server(row: Task, outcome: Outcome, circuit: Circuit) -> None:
+    """Open a server's circuit after a few unreachable attempts in a row; close it, and wake its tasks, when it answers."""
+    if row.server_id is None or outcome in (Outcome.LOST, Outcome.CANCELLED, Outcome.TIMEOUT, Outcome.INVALID):
+        return
+    server = locked(Server.select().where(Server.id == row.server_id)).get()
+    if outcome is Outcome.UNREACHABLE:
+        _count_failure(server, circuit)
+        return
+    Server.update(failures=0, circuit_until=None, last_seen_at=utc_now()).where(Server.id == server.id).execute()
+    if server.failures:
+        Task.update(run_after=database_now()).where(
+            (Task.server_id == server.id) & (Task.status == TaskStatus.QUEUED) & (Task.unreachable > 0)
+        ).execute()
+
+
+def _count_failure(server: Server, circuit: Circuit) -> None:
+    failures = server.failures + 1
+    until: datetime | None = server.circuit_until
+    if failures >= circuit.after:
+        until = database_now() + timedelta(seconds=circuit.seconds)
+    if failures == circuit.after:
+        notice("server_unreachable", f"server:{server.name}", {"server": server.name})
+    Server.update(failures=failures, circuit_until=until).where(Server.id == server.id).execute()
+
+
+def _follow(row: Task, status: TaskStatus, result: RunResult) -> None:
+    if status is TaskStatus.DONE:
+        _wake_dependants(row)
+        _close_operation(row)
+    elif status is TaskStatus.ERROR:
+        block_dependants(row, f"task {row.id} ({row.action}) failed: {result.message[:200]}")
+        _fail(row, result)
+    elif status is TaskStatus.CANCELLED:
+        block_dependants(row, f"task {row.id} ({row.action}) was cancelled")
+
+
+def _wake_dependants(row: Task) -> None:
+    waiting = TaskDependency.select(TaskDependency.task_id).where(TaskDependency.needs_id == row.id)
+    for task_id in [one.task_id for one in waiting]:
+        needs = TaskDependency.select(TaskDependency.needs_id).where(TaskDependency.task_id == task_id)
+        unfinished = Task.select().where((Task.id << needs) & (Task.status != TaskStatus.DONE))
+        if not unfinished.exists():
+            Task.update(status=TaskStatus.QUEUED, run_after=database_now(), blocked_by=None, error=None).where(
+                (Task.id == task_id) & (Task.status == TaskStatus.WAITING)
+            ).execute()
+
+
+def _close_operation(row: Task) -> None:
+    if row.operation_id is None:
+        return
+    open_tasks = Task.select().where(
+        (Task.operation_id == row.operation_id) & (Task.status << [*OPEN_STATUSES, TaskStatus.ERROR])
+    )
+    if not open_tasks.exists():
+        Operation.update(status="done", finished_at=utc_now(), error=None).where(
+            Operation.id == row.operation_id
+        ).execute()
+
+
+def _fail(row: Task, result: RunResult) -> None:
+    """A step that is given up on fails its operation and its service, visibly, and is announced."""
+    message = f"{row.action}: {result.message}"[:2000]
+    if row.operation_id is not None:
+        Operation.update(status="error", error=message, finished_at=utc_now()).where(
+            Operation.id == row.operation_id
+        ).execute()
+        _fail_service(row, message)
+    subject = f"operation:{row.operation_id}" if row.operation_id else f"task:{row.id}"
+    notice("task_failed", subject, {"task": row.id, "service": row.service_id, "action": row.action, "error": message})
+
+
+def _fail_service(row: Task, message: str) -> None:
+    newest = Service.get_or_none((Service.id == row.service_id) & (Service.operation_id == row.operation_id))
+    if newest is not None:
+        Service.update(status=ServiceStatus.FAILED, error=message, updated_at=utc_now()).where(
+            Service.id == newest.id
+        ).execute()
+
+
+def notice(event: str, subject_key: str, payload: dict[str, Any]) -> None:
+    """Write a row of the outbox inside the caller's transaction."""
+    now = utc_now()
+    OutboxRow.create(event=event, subject_key=subject_key, payload=payload, created_at=now, run_after=now, attempts=0)
+
+
+def attempts_of(task_id: int) -> list[LogEntry]:
+    """Return the log of a task, oldest first."""
+    return list(LogEntry.select().where(LogEntry.task_id == task_id).order_by(LogEntry.id))

@@ -1,0 +1,239 @@
+"""The queue's rows: adding, reading, and changes that people ask for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from peewee import IntegrityError
+
+from orchestrator.core.clock import utc_now
+from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound
+from orchestrator.core.records import Plan
+from orchestrator.core.states import OPEN_STATUSES, TaskStatus
+from orchestrator.models.fleet import Server
+from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
+from orchestrator.store.database import database_now, locked, transaction
+
+MAXIMUM_PARAMS_BYTES = 65_536
+
+
+def enqueue(
+    action: str,
+    *,
+    service_id: int | None = None,
+    server_id: int | None = None,
+    params: dict[str, Any] | None = None,
+    requested_by: str = "cli",
+    idempotency_key: str | None = None,
+    priority: int = 100,
+) -> int:
+    """Insert a task as a billing system would and return its id; Conflict when the idempotency key was used."""
+    values: dict[str, Any] = {
+        "action": action,
+        "service_id": service_id,
+        "server_id": server_id,
+        "params": json.dumps(params or {}),
+        "requested_by": requested_by,
+        "idempotency_key": idempotency_key,
+        "priority": priority,
+    }
+    try:
+        return int(transaction(lambda: Task.insert(**values).execute()))
+    except IntegrityError:
+        raise Conflict(f"a task with the idempotency key {idempotency_key} exists already") from None
+
+
+def parse_params(text: str) -> dict[str, Any]:
+    """Return a row's parameters; InvalidInput when they are too large, too deep or no JSON object."""
+    if len(text) > MAXIMUM_PARAMS_BYTES:
+        raise InvalidInput("params", f"has {len(text)} characters", f"at most {MAXIMUM_PARAMS_BYTES} are allowed")
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise InvalidInput("params", "is nested too deeply", "give a flat JSON object") from None
+    except ValueError as error:
+        raise InvalidInput("params", f"is no JSON ({error})", "give a JSON object") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("params", "is not an object", 'give a JSON object such as {"domain": "shop.example"}')
+    return value
+
+
+def get(task_id: int) -> Task:
+    """Return a task."""
+    row = Task.get_or_none(Task.id == task_id)
+    if row is None:
+        raise NotFound("task", f"there is no task {task_id}", "see `tenantry task list`")
+    return row
+
+
+def add_operation(
+    intent: str, intent_task: int, service_id: int, generation: int, actor: str, plan: Plan, priority: int
+) -> int:
+    """Store an operation and its steps inside the caller's transaction and return its id."""
+    operation = Operation.create(
+        intent=intent,
+        intent_task_id=intent_task,
+        service_id=service_id,
+        generation=generation,
+        status="running",
+        requested_by=actor,
+        created_at=utc_now(),
+    )
+    servers = {row.name: row.id for row in Server.select(Server.id, Server.name)}
+    ids: dict[str, int] = {}
+    for step in plan.steps:
+        ids[step.key] = Task.insert(
+            action=step.action,
+            service_id=service_id,
+            server_id=servers[step.server] if step.server else None,
+            operation_id=operation.id,
+            step=step.key,
+            generation=generation,
+            params=json.dumps(step.params),
+            requested_by=actor,
+            priority=priority,
+            status=TaskStatus.WAITING if step.needs else TaskStatus.QUEUED,
+        ).execute()
+    _add_dependencies(plan, ids)
+    return int(operation.id)
+
+
+def _add_dependencies(plan: Plan, ids: dict[str, int]) -> None:
+    pairs = [{"task_id": ids[step.key], "needs_id": ids[need]} for step in plan.steps for need in step.needs]
+    if pairs:
+        TaskDependency.insert_many(pairs).execute()
+
+
+def supersede(service_id: int, generation: int) -> int:
+    """Cancel the pending tasks of older intents of a service, inside the caller's transaction; returns how many."""
+    older = (
+        (Task.service_id == service_id)
+        & (Task.operation_id.is_null(False))
+        & (Task.generation < generation)
+        & (Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED])
+    )
+    change = Task.update(
+        status=TaskStatus.CANCELLED, error="superseded by a newer request", finished_at=utc_now(), blocked_by=None
+    )
+    count = int(change.where(older).execute())
+    Operation.update(status="cancelled", finished_at=utc_now(), error="superseded by a newer request").where(
+        (Operation.service_id == service_id) & (Operation.generation < generation) & (Operation.status == "running")
+    ).execute()
+    return count
+
+
+def retry(task_id: int, actor: str) -> None:
+    """Put a task in error back into the queue with a fresh budget; its dependants are no longer blocked."""
+
+    def work() -> None:
+        row = _locked_task(task_id)
+        if row.status != TaskStatus.ERROR:
+            raise IllegalTransition("task", row.status, TaskStatus.QUEUED)
+        _refuse_superseded(row)
+        Task.update(
+            status=TaskStatus.QUEUED,
+            attempts=0,
+            unreachable=0,
+            error=None,
+            finished_at=None,
+            run_after=database_now(),
+            cancel_requested=False,
+        ).where(Task.id == task_id).execute()
+        Task.update(blocked_by=None, error=None).where(Task.blocked_by == task_id).execute()
+        if row.operation_id:
+            Operation.update(status="running", error=None, finished_at=None).where(
+                Operation.id == row.operation_id
+            ).execute()
+        log(row, "retried", message="put back into the queue", actor=actor)
+
+    transaction(work)
+
+
+def _refuse_superseded(row: Task) -> None:
+    if row.operation_id is None:
+        return
+    operation = Operation.get_or_none(Operation.id == row.operation_id)
+    newer = Operation.select().where((Operation.service_id == row.service_id) & (Operation.generation > row.generation))
+    if operation is not None and row.service_id is not None and newer.exists():
+        raise Conflict(f"task {row.id} belongs to an older request; a newer one has replaced it")
+
+
+def cancel(task_id: int, actor: str) -> str:
+    """Ask a task to stop: a pending one is cancelled at once, a running one as soon as its orchestrator sees it."""
+
+    def work() -> str:
+        row = _locked_task(task_id)
+        if row.status not in OPEN_STATUSES:
+            raise IllegalTransition("task", row.status, TaskStatus.CANCELLED)
+        if row.status == TaskStatus.RUNNING:
+            Task.update(cancel_requested=True).where(Task.id == task_id).execute()
+            return "requested"
+        Task.update(status=TaskStatus.CANCELLED, finished_at=utc_now(), error=f"cancelled by {actor}").where(
+            Task.id == task_id
+        ).execute()
+        block_dependants(row, f"task {row.id} ({row.action}) was cancelled")
+        log(row, "cancelled", message=f"cancelled by {actor}", actor=actor)
+        return "cancelled"
+
+    return transaction(work)
+
+
+def _locked_task(task_id: int) -> Task:
+    row = locked(Task.select().where(Task.id == task_id)).first()
+    if row is None:
+        raise NotFound("task", f"there is no task {task_id}", "see `tenantry task list`")
+    return row
+
+
+def block_dependants(row: Task, reason: str) -> None:
+    """Mark everything that waits for ``row``, directly or through others, as blocked by it."""
+    frontier: set[int] = {row.id}
+    seen: set[int] = set()
+    while frontier:
+        seen |= frontier
+        found = TaskDependency.select(TaskDependency.task_id).where(TaskDependency.needs_id << sorted(frontier))
+        frontier = {one.task_id for one in found} - seen
+        if frontier:
+            Task.update(blocked_by=row.id, error=f"blocked: {reason}").where(
+                (Task.id << sorted(frontier)) & (Task.status == TaskStatus.WAITING) & Task.blocked_by.is_null()
+            ).execute()
+
+
+def log(row: Task, kind: str, *, message: str, actor: str = "", **values: Any) -> None:
+    """Append a line about a task to the operation log."""
+    LogEntry.create(
+        at=utc_now(),
+        kind=kind,
+        task_id=row.id,
+        operation_id=row.operation_id,
+        service_id=row.service_id,
+        server_id=row.server_id,
+        action=row.action[:64],
+        attempt=row.attempts,
+        outcome=values.get("outcome", ""),
+        reason=values.get("reason", ""),
+        started_at=values.get("started_at"),
+        detail=values.get("detail"),
+        message=message,
+        actor=actor,
+    )
+
+
+def listing(
+    statuses: Iterable[str] = (), action: str = "", service_id: int | None = None, server: str = "", limit: int = 50
+) -> list[Task]:
+    """Return the newest tasks that match, newest first, with the server's name as ``server_name``."""
+    query = Task.select(Task, Server.name.alias("server_name")).join(
+        Server, "LEFT OUTER", on=(Server.id == Task.server_id)
+    )
+    if wanted := list(statuses):
+        query = query.where(Task.status << wanted)
+    if action:
+        query = query.where(Task.action == action)
+    if service_id is not None:
+        query = query.where(Task.service_id == service_id)
+    if server:
+        query = query.where(Server.name == server)
+    return list(query.order_by(Task.id.desc()).limit(limit).objects())
