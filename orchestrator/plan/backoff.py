@@ -19,6 +19,7 @@ class Policy:
     max_attempts: int
     max_unreachable: int
     minutes: tuple[int, ...]
+    unreachable_seconds: int  # first pause of a task whose server does not answer; doubles up to sixteen times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,10 @@ class Verdict:
 
 
 def decide(outcome: Outcome, reason: str, attempts: int, unreachable: int, policy: Policy, jitter: float) -> Verdict:
-    """Return what follows. ``attempts`` and ``unreachable`` include this attempt; ``jitter`` is a random number in [0, 1)."""
+    """Return what follows.
+
+    ``attempts`` and ``unreachable`` include this attempt; ``jitter`` is a random number in [0, 1).
+    """
     if outcome.is_success:
         return Verdict(status=TaskStatus.DONE)
     if outcome is Outcome.CANCELLED:
@@ -39,8 +43,9 @@ def decide(outcome: Outcome, reason: str, attempts: int, unreachable: int, polic
         return Verdict(status=TaskStatus.ERROR)
     if reason == "busy":
         return Verdict(status=TaskStatus.QUEUED, delay=timedelta(seconds=_BUSY_SECONDS * (1 + jitter)))
-    number = unreachable if outcome is Outcome.UNREACHABLE else attempts - unreachable
-    return Verdict(status=TaskStatus.QUEUED, delay=pause(number, policy, jitter))
+    if outcome is Outcome.UNREACHABLE:
+        return Verdict(status=TaskStatus.QUEUED, delay=unreachable_pause(unreachable, policy, jitter))
+    return Verdict(status=TaskStatus.QUEUED, delay=pause(attempts - unreachable, policy, jitter))
 
 
 def _used_up(outcome: Outcome, attempts: int, unreachable: int, policy: Policy) -> bool:
@@ -50,6 +55,14 @@ def _used_up(outcome: Outcome, attempts: int, unreachable: int, policy: Policy) 
 
 
 def pause(number: int, policy: Policy, jitter: float) -> timedelta:
-    """Return the pause after the ``number``th failure (from 1): the listed minutes, the last of which repeats, plus jitter."""
+    """Return the pause after the ``number``th failure, from 1: the listed minutes (the last one repeats) plus jitter."""
     minutes = policy.minutes[min(max(number, 1), len(policy.minutes)) - 1]
     return timedelta(minutes=minutes) * (1 + _JITTER * jitter)
+
+
+def unreachable_pause(number: int, policy: Policy, jitter: float) -> timedelta:
+    """Return the pause after the ``number``th attempt that did not reach the server.
+
+    Short at first: the server's circuit protects it, and its tasks are woken together when it answers again.
+    """
+    return timedelta(seconds=policy.unreachable_seconds * min(2 ** (number - 1), 16)) * (1 + _JITTER * jitter)

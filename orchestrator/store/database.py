@@ -93,6 +93,20 @@ def session() -> Iterator[None]:
             database.close()
 
 
+def patiently(work: Callable[[], T], give_up: Callable[[], bool]) -> T:
+    """Run ``work`` with a connection until the database answers; the last Unavailable is raised when ``give_up`` says so."""
+    pause = 0.2
+    while True:
+        try:
+            with session():
+                return work()
+        except Unavailable:
+            if give_up():
+                raise
+        time.sleep(pause)
+        pause = min(pause * 1.5, 5.0)
+
+
 def locked(query: Any) -> Any:
     """Return the select with its rows locked until the transaction ends; SQLite's IMMEDIATE has locked everything already."""
     return query if is_sqlite() else query.for_update()

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Task
+from orchestrator.store import outcome
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, transaction
+from orchestrator.store.fleet import knob_value
 from orchestrator.store.tasks import log
 
 
@@ -61,9 +63,13 @@ def rescue(is_dead: Callable[[str], bool]) -> list[int]:
 
     def work() -> list[int]:
         now = database_now()
+        budget = int(knob_value("tasks.max_attempts"))
         rescued = []
         for row in Task.select().where(Task.status == TaskStatus.RUNNING):
             if not (row.lease_until is None or row.lease_until < now or is_dead(row.lease_owner or "")):
+                continue
+            if row.attempts - row.unreachable >= budget:
+                outcome.give_up(row, "every attempt ended without a result")
                 continue
             same = (Task.id == row.id) & (Task.lease_token == row.lease_token) & (Task.status == TaskStatus.RUNNING)
             back = Task.update(

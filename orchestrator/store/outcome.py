@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core.clock import utc_now
-from orchestrator.core.errors import LeaseLost
+from orchestrator.core.errors import IllegalTransition, LeaseLost
 from orchestrator.core.records import RunResult
 from orchestrator.core.states import OPEN_STATUSES, Outcome, ServiceStatus, TaskStatus
 from orchestrator.models.fleet import Server
@@ -168,6 +168,32 @@ def _fail(row: Task, result: RunResult) -> None:
         _fail_service(row, message)
     subject = f"operation:{row.operation_id}" if row.operation_id else f"task:{row.id}"
     notice("task_failed", subject, {"task": row.id, "service": row.service_id, "action": row.action, "error": message})
+
+
+def give_up(row: Task, message: str) -> None:
+    """End a task in error without a result of its own, inside the caller's transaction."""
+    Task.update(
+        status=TaskStatus.ERROR,
+        error=message,
+        finished_at=utc_now(),
+        lease_owner=None,
+        lease_until=None,
+        lease_token=None,
+    ).where(Task.id == row.id).execute()
+    log(row, "given_up", message=message, outcome="lost", started_at=row.started_at)
+    _follow(row, TaskStatus.ERROR, RunResult(outcome=Outcome.LOST, message=message))
+
+
+def force_fail(task_id: int, actor: str) -> None:
+    """End a task that is stuck. Its orchestrator, should it still live, loses the lease and stops the attempt."""
+
+    def work() -> None:
+        row = locked(Task.select().where(Task.id == task_id)).first()
+        if row is None or row.status not in OPEN_STATUSES:
+            raise IllegalTransition("task", row.status if row else "nothing", TaskStatus.ERROR)
+        give_up(row, f"force-failed by {actor}")
+
+    transaction(work)
 
 
 def _fail_service(row: Task, message: str) -> None:

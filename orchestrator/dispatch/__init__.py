@@ -1,0 +1,3 @@
+"""From a claimed task to a recorded outcome."""
+
+from __future__ import annotations

@@ -1,0 +1,152 @@
+"""One attempt at one task: a ladder of guard clauses, each with its own fate."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, LeaseLost, TenantryError
+from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.core.states import Outcome, Role, TaskStatus
+from orchestrator.dispatch.facts import facts_effect
+from orchestrator.execute.base import Executor
+from orchestrator.models.fleet import Server
+from orchestrator.models.task import Task
+from orchestrator.plan import backoff, catalog, jobs
+from orchestrator.store import fleet, outcome, services, tasks
+from orchestrator.store.claim import Claim
+from orchestrator.store.database import patiently
+
+logger = structlog.get_logger(__name__)
+
+Apply = Callable[[], dict[str, Any]]
+Intents = Mapping[str, Callable[[Task], Apply]]  # action -> prepare; what it returns runs in the transaction
+Locals = Mapping[str, Callable[[Task], dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handlers:
+    """What the composition root hands in: this package knows neither what an intent means nor how a playbook is run."""
+
+    intents: Intents
+    locals: Locals
+    executor: Executor
+
+
+def run(claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> TaskStatus | None:
+    """Carry out one claimed task and record how it ended; None when the lease was lost meanwhile.
+
+    A database that is away for a while delays the record and loses nothing. Raises Unavailable when it is still away after the
+    lease was lost or the orchestrator is asked to stop.
+    """
+    row = patiently(lambda: tasks.get(claim.task_id), cancelled)
+    result, effects = _carry_out(row, claim, handlers, cancelled)
+    try:
+        status = patiently(lambda: _record(claim, result, effects), cancelled)
+    except LeaseLost as lost:
+        logger.warning("late result", action=row.action, task=row.id, error=str(lost))
+        return None
+    _log(row, result, status)
+    return status
+
+
+def _log(row: Task, result: RunResult, status: TaskStatus) -> None:
+    seconds = round(result.duration_seconds, 2)
+    logger.info(
+        "attempt",
+        action=row.action,
+        task=row.id,
+        service=row.service_id,
+        outcome=str(result.outcome),
+        status=str(status),
+        seconds=seconds,
+        error=result.message or None,
+    )
+
+
+def _carry_out(
+    row: Task, claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]
+) -> tuple[RunResult, Apply | None]:
+    if row.cancel_requested:
+        return RunResult(outcome=Outcome.CANCELLED, message="cancelled before it began"), None
+    try:
+        if row.operation_id is None and row.action in handlers.intents:
+            return RunResult(outcome=Outcome.CHANGED), handlers.intents[row.action](row)
+        if row.action in handlers.locals and row.operation_id is not None:
+            return RunResult(outcome=Outcome.CHANGED), lambda: handlers.locals[row.action](row)
+        request = patiently(lambda: _request(row, claim), cancelled)
+    except TenantryError as error:
+        return refused(error), None
+    except Exception:
+        logger.exception("attempt crashed", action=row.action, task=row.id)
+        return RunResult(outcome=Outcome.FAILED, reason="internal", message="an internal error; see the log"), None
+    if request is None:
+        return RunResult(outcome=Outcome.CANCELLED, message="superseded by a newer request"), None
+    result = handlers.executor.run(request, cancelled)
+    return result, facts_effect(row, result)
+
+
+def refused(error: TenantryError) -> RunResult:
+    """Return the result of input that can never work."""
+    reason = "conflict" if isinstance(error, Conflict) else "invalid"
+    kind = Outcome.INVALID if isinstance(error, InvalidInput | Conflict | IllegalTransition) else Outcome.FAILED
+    return RunResult(outcome=kind, reason=reason, message=str(error))
+
+
+def _request(row: Task, claim: Claim) -> RunRequest | None:
+    """Return what to run, or None when a newer intent has made this step pointless."""
+    action = catalog.action(row.action)
+    if action.kind != "step" or (row.operation_id is None and row.service_id is not None):
+        raise InvalidInput("action", f"{action.name} cannot be asked for by itself", "ask for a service.* action")
+    server = Server.get_or_none(Server.id == row.server_id)
+    if server is None:
+        raise InvalidInput("server_id", "is missing or not known", "see `tenantry server list`")
+    if action.role and action.role not in server.role_set():
+        raise InvalidInput(
+            "server_id", f"server {server.name} has no role {Role(action.role)}", "choose another server"
+        )
+    job = _job(row, server, claim)
+    if job is None:
+        return None
+    return RunRequest(action=action.name, host=fleet.host(server), job=job, timeout_seconds=action.timeout_seconds)
+
+
+def _job(row: Task, server: Server, claim: Claim) -> dict[str, Any] | None:
+    if row.service_id is None:
+        hostname = server.hostname or server.name
+        addresses = [address for address in (server.ipv4, server.ipv6) if address]
+        params = {"roles": sorted(server.role_set()), "hostname": hostname, "addresses": addresses}
+        return jobs.server_job(row.action, params)
+    service = services.snapshot(row.service_id)
+    if row.generation < service.generation:
+        return None
+    params = tasks.parse_params(row.params)
+    return jobs.build(row.action, service, params, row.step, claim.token)
+
+
+def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatus:
+    """Record the result; when what belongs to a success is refused by the rows, that refusal is the result."""
+    knobs = fleet.knob_values()
+    policy = backoff.Policy(
+        max_attempts=int(knobs["tasks.max_attempts"]),
+        max_unreachable=int(knobs["tasks.max_unreachable"]),
+        minutes=tuple(int(part) for part in str(knobs["tasks.backoff_minutes"]).split(",")),
+        unreachable_seconds=int(knobs["server.circuit_seconds"]),
+    )
+    circuit = outcome.Circuit(after=int(knobs["server.circuit_after"]), seconds=int(knobs["server.circuit_seconds"]))
+
+    def store(ended: RunResult, extra: Apply | None) -> TaskStatus:
+        def decide(task: Task) -> backoff.Verdict:
+            jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+            return backoff.decide(ended.outcome, ended.reason, task.attempts, task.unreachable, policy, jitter)
+
+        return outcome.record(claim, ended, decide, circuit, extra)
+
+    try:
+        return store(result, effects)
+    except (InvalidInput, Conflict, IllegalTransition) as error:
+        return store(refused(error), None)

@@ -1,0 +1,114 @@
+"""Keeps claimed tasks running: a pool of threads, a heartbeat, and a drain that leaves nothing half done."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+
+from orchestrator.core.errors import Unavailable
+from orchestrator.dispatch import attempt
+from orchestrator.dispatch.owner import is_dead, owner_name
+from orchestrator.store import claim as claims
+from orchestrator.store import fleet, leases
+from orchestrator.store.claim import Claim
+from orchestrator.store.database import session
+
+logger = structlog.get_logger(__name__)
+
+_POOL = 64  # threads at most; the batch size bounds what runs
+
+
+class Worker:
+    """Claims due tasks and carries them out until it is told to stop."""
+
+    def __init__(self, handlers: attempt.Handlers, lease_seconds: int) -> None:
+        self.owner = owner_name()
+        self._handlers = handlers
+        self._lease_seconds = lease_seconds
+        self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix="attempt")
+        self._lock = threading.Lock()
+        self._running: dict[Claim, Future[None]] = {}
+        self._stop_now: set[int] = set()  # tasks that were cancelled or whose lease is lost
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin to renew the leases of what runs."""
+        threading.Thread(target=self._heartbeat_loop, name="heartbeat", daemon=True).start()
+
+    def pass_once(self) -> int:
+        """Claim what is due and begin it; returns how many tasks were begun."""
+        with session():
+            batch = int(fleet.knob_value("tasks.batch_size"))
+            taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - len(self._running))
+        for one in taken:
+            with self._lock:
+                self._running[one] = self._pool.submit(self._attempt, one)
+        return len(taken)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until something ended, somebody woke us, or the time is up."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def wake(self) -> None:
+        """End a wait now."""
+        self._wake.set()
+
+    @property
+    def busy(self) -> int:
+        """How many attempts are running."""
+        with self._lock:
+            return len(self._running)
+
+    def rescue(self) -> None:
+        """Take over tasks whose orchestrator has died."""
+        with session():
+            for task_id in leases.rescue(is_dead):
+                logger.warning("rescued", action="rescue", task=task_id)
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until nothing runs; after ``seconds`` end what is left. True when everything ended by itself."""
+        deadline = time.monotonic() + seconds
+        while self.busy and time.monotonic() < deadline:
+            self.wait(min(0.2, max(deadline - time.monotonic(), 0)))
+        clean = self.busy == 0
+        with self._lock:
+            self._stop_now |= {one.task_id for one in self._running}
+        self._pool.shutdown(wait=True)
+        self._stopping.set()
+        return clean
+
+    def _attempt(self, one: Claim) -> None:
+        try:
+            attempt.run(one, self._handlers, lambda: one.task_id in self._stop_now)
+        except Unavailable as error:
+            # The work may be done and only its record is missing: the step is idempotent, and the lease tells the rest.
+            logger.warning("result not recorded", action="record", task=one.task_id, error=str(error))
+        except Exception:
+            logger.exception("attempt crashed", action="crash", task=one.task_id)
+        finally:
+            with self._lock:
+                self._running.pop(one, None)
+                self._stop_now.discard(one.task_id)
+            self._wake.set()
+
+    def _heartbeat_loop(self) -> None:
+        while not self._stopping.wait(self._lease_seconds / 6):
+            with contextlib.suppress(Unavailable), session():
+                self._heartbeat()
+
+    def _heartbeat(self) -> None:
+        with self._lock:
+            held = list(self._running)
+        if not held:
+            return
+        lost = leases.heartbeat(held, self._lease_seconds)
+        with self._lock:
+            self._stop_now |= {
+                one for one in lost | leases.cancel_requests(held) if one in {c.task_id for c in self._running}
+            }

@@ -1,0 +1,112 @@
+"""The daemon's loop, and one pass of it for cron."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from orchestrator.core.errors import Unavailable
+from orchestrator.dispatch.worker import Worker
+from orchestrator.scheduler.jobs import Job
+
+logger = structlog.get_logger(__name__)
+
+_POLL_SECONDS = 0.5
+_CLOCK_STEP_SECONDS = 5.0
+_TICK_LIMIT_SECONDS = 3600.0
+
+
+class Loop:
+    """Claims and runs tasks until a signal asks for the end."""
+
+    def __init__(self, worker: Worker, jobs: Sequence[Job], drain_seconds: int) -> None:
+        self._worker = worker
+        self._jobs = jobs
+        self._drain_seconds = drain_seconds
+        self._stop = threading.Event()
+        self._scheduler: Any = None
+
+    def run(self) -> bool:
+        """Run until SIGTERM or SIGINT, then drain; True when everything that ran could finish."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        logger.info("started", action="start", owner=self._worker.owner)
+        self._worker.start()
+        self._start_scheduler()
+        self._pump()
+        logger.info("draining", action="drain", running=self._worker.busy)
+        self._scheduler.shutdown(wait=False)
+        clean = self._worker.drain(self._drain_seconds)
+        logger.info("stopped", action="stop", clean=clean)
+        return clean
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._stop.is_set():  # asked twice: do not wait any longer
+            self._drain_seconds = 0
+        self._stop.set()
+        self._worker.wake()
+        del number
+
+    def _start_scheduler(self) -> None:
+        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC", job_defaults=defaults, executors={"default": ThreadPoolExecutor(2)}
+        )
+        for job in self._jobs:
+            self._scheduler.add_job(guarded(job), "interval", seconds=job.seconds, id=job.name)
+        self._scheduler.start()
+
+    def _pump(self) -> None:
+        """Claim on the monotonic clock: a wall clock that is set back stops APScheduler's jobs, so those are begun anew."""
+        drift = time.time() - time.monotonic()
+        guarded(self._jobs[0])()  # leases of a predecessor that was killed are taken over at once
+        while not self._stop.is_set():
+            if not self._claim():
+                self._worker.wait(_POLL_SECONDS)
+            step = time.time() - time.monotonic() - drift
+            if abs(step) > _CLOCK_STEP_SECONDS:
+                logger.warning("the clock was set", action="clock", seconds=round(step))
+                drift += step
+                self._scheduler.shutdown(wait=False)
+                self._start_scheduler()
+
+    def _claim(self) -> int:
+        try:
+            return self._worker.pass_once()
+        except Unavailable as error:
+            logger.warning("database unavailable", action="claim", error=str(error))
+            self._stop.wait(1.0)
+            return 0
+
+
+def tick(worker: Worker, jobs: Sequence[Job]) -> int:
+    """One pass for cron: tidy, claim a batch, finish it; returns how many tasks were carried out."""
+    for job in jobs:
+        guarded(job)()
+    worker.start()
+    count = worker.pass_once()
+    worker.drain(_TICK_LIMIT_SECONDS)
+    return count
+
+
+def guarded(job: Job) -> Any:
+    """Return the job as a callable that logs what goes wrong: one job never stops the others."""
+
+    def call() -> None:
+        try:
+            job.call()
+        except Unavailable as error:
+            logger.warning("database unavailable", action=job.name, error=str(error))
+        except Exception:
+            logger.exception("job failed", action=job.name)
+
+    return call
