@@ -178,3 +178,22 @@ def shown(value: object, limit: int = 60) -> str:
 def _kind(value: object) -> str:
     kinds = {bool: "a yes/no value", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return "missing" if value is None else kinds.get(type(value), "of an unusable type")
+
+
+def is_ipv4(text: str) -> bool:
+    """True for an IPv4 address."""
+    try:
+        return ipaddress.ip_address(text).version == 4
+    except ValueError:
+        return False
+
+
+def ip_address(value: str, field: str, version: int) -> str:
+    """Return an address of this IP version in its canonical form."""
+    try:
+        found = ipaddress.ip_address(value)
+    except ValueError:
+        found = None
+    if found is None or found.version != version:
+        raise InvalidInput(field, f"{shown(value)} is no IPv{version} address", "check it")
+    return str(found)

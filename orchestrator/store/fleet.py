@@ -13,7 +13,7 @@ from orchestrator.core.errors import Conflict, NotFound
 from orchestrator.core.records import Host
 from orchestrator.core.states import ServerStatus
 from orchestrator.models.fleet import Counter, GroupMember, Package, Server, ServerGroup, Setting
-from orchestrator.models.service import Placement
+from orchestrator.models.service import Placement, Service
 from orchestrator.plan.snapshot import ServerView
 from orchestrator.store.database import locked, transaction
 
@@ -158,3 +158,31 @@ def set_knob(name: str, text: str, actor: str) -> Value:
 def used_by(server_id: int) -> Tally[str]:
     """Return how many services a server holds, by role."""
     return Tally(row.role for row in Placement.select().where(Placement.server_id == server_id))
+
+
+def remove_group(name: str) -> None:
+    """Delete a group that no service was placed by."""
+
+    def work() -> None:
+        row = group(name)
+        _refuse_used(Service.select().where(Service.group_id == row.id).count(), f"group {name}")
+        GroupMember.delete().where(GroupMember.group_id == row.id).execute()
+        row.delete_instance()
+
+    transaction(work)
+
+
+def remove_package(name: str) -> None:
+    """Delete a package that no service has."""
+
+    def work() -> None:
+        row = package(name)
+        _refuse_used(Service.select().where(Service.package_id == row.id).count(), f"package {name}")
+        row.delete_instance()
+
+    transaction(work)
+
+
+def _refuse_used(count: int, what: str) -> None:
+    if count:
+        raise Conflict(f"{what} is used by {count} services; terminate or change those first")

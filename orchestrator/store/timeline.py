@@ -1,0 +1,71 @@
+"""What people watch: an operation's steps and the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.models.fleet import Server
+from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
+from orchestrator.plan.catalog import CATALOG
+
+
+def operation_of(service_id: int) -> Operation | None:
+    """Return the newest operation of a service."""
+    return Operation.select().where(Operation.service_id == service_id).order_by(Operation.id.desc()).first()
+
+
+def steps(operation_id: int) -> list[dict[str, Any]]:
+    """Return the steps of an operation in the order in which they were planned."""
+    names = {row.id: row.name for row in Server.select(Server.id, Server.name)}
+    rows = list(Task.select().where(Task.operation_id == operation_id).order_by(Task.id))
+    needs: dict[int, list[int]] = {}
+    ids = [row.id for row in rows]
+    for pair in TaskDependency.select().where(TaskDependency.task_id << ids):
+        needs.setdefault(pair.task_id, []).append(pair.needs_id)
+    return [
+        {
+            "task_id": row.id,
+            "step": row.action,
+            "title": CATALOG[row.action].title if row.action in CATALOG else row.action,
+            "server": names.get(row.server_id),
+            "status": row.status,
+            "attempts": row.attempts,
+            "run_after": row.run_after,
+            "started_at": row.started_at,
+            "finished_at": row.finished_at,
+            "needs": sorted(needs.get(row.id, [])),
+            "error": row.error,
+        }
+        for row in rows
+    ]
+
+
+def log_entries(service: int | None, operation: int | None, limit: int, after: int) -> list[dict[str, Any]]:
+    """Return log lines newer than the id ``after``, oldest first; at first only the newest ``limit``."""
+    query = LogEntry.select(LogEntry, Server.name.alias("server_name")).join(
+        Server, "LEFT OUTER", on=(Server.id == LogEntry.server_id)
+    )
+    if service is not None:
+        query = query.where(LogEntry.service_id == service)
+    if operation is not None:
+        query = query.where(LogEntry.operation_id == operation)
+    rows = list(query.where(LogEntry.id > after).order_by(LogEntry.id.desc()).limit(limit).objects())
+    return [
+        {
+            "id": row.id,
+            "at": row.at,
+            "kind": row.kind,
+            "task_id": row.task_id,
+            "operation_id": row.operation_id,
+            "service_id": row.service_id,
+            "server": row.server_name,
+            "action": row.action,
+            "attempt": row.attempt,
+            "started_at": row.started_at,
+            "outcome": row.outcome,
+            "reason": row.reason,
+            "message": row.message,
+            "actor": row.actor,
+        }
+        for row in reversed(rows)
+    ]
