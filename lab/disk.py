@@ -9,8 +9,11 @@ from pathlib import Path
 
 from lab import access, addresses
 from lab.config import DEFAULT_NODES, DOMAIN, LOGIN, Lab
+from lab.errors import UsageError
+from lab.process import run
 
-_LOGIN_ID = 990  # set by scripts/customize.sh
+_LOGIN_ID = 1000  # set by scripts/customize.sh
+_SMALLEST_MIB = 32
 
 
 def folder(lab: Lab, name: str) -> Path:
@@ -28,16 +31,23 @@ def exists(lab: Lab, name: str) -> bool:
     return (folder(lab, name) / "image").is_symlink()
 
 
-def make(lab: Lab, name: str, image: Path) -> None:
-    """Make a factory-new disk unless the node has one."""
+def limited(lab: Lab, name: str) -> Path:
+    """Return the file that holds the disk of a node whose disk has a size of its own."""
+    return folder(lab, name) / "disk.img"
+
+
+def make(lab: Lab, name: str, image: Path, *, mib: int | None = None) -> None:
+    """Make a factory-new disk unless the node has one; with `mib` it can be full."""
     if exists(lab, name):
         return
     remove(lab, name)
     home = folder(lab, name)
-    for part in ("upper", "work", "root"):
+    for part in ("upper", "work", "root", "disk"):
         (home / part).mkdir(parents=True)
         (home / part).chmod(0o755)
     _write_identity(lab, name, home / "upper")
+    if mib is not None:
+        _make_limited(limited(lab, name), mib)
     # Last, so that a disk with its link is a whole one. It keeps the node on its image when a newer one is built.
     (home / "image").symlink_to(image)
 
@@ -60,6 +70,14 @@ def _write_identity(lab: Lab, name: str, root: Path) -> None:
     access.make_host_key(root, name)
     (etc / "ssh").chmod(0o755)
     _authorize(lab, root / "home" / LOGIN)
+
+
+def _make_limited(path: Path, mib: int) -> None:
+    if mib < _SMALLEST_MIB:
+        raise UsageError("disk size", f"{mib} MiB do not hold a booted node", f"use at least {_SMALLEST_MIB}")
+    with path.open("wb") as file:
+        file.truncate(mib * 2**20)
+    run(["mkfs.ext4", "-q", "-F", "-m", "0", str(path)])
 
 
 def _authorize(lab: Lab, home: Path) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from lab.errors import LabError
 
+WAIT = 300.0  # longer than any command of the lab but the image's build
 _PAUSE = 0.1
 
 
 @contextmanager
-def held(folder: Path, *, wait: float) -> Iterator[None]:
+def held(folder: Path, *, wait: float = WAIT) -> Iterator[None]:
     """Hold the folder's lock, creating the folder if need be; give up after `wait` seconds."""
     deadline = time.monotonic() + wait
     while (descriptor := _try(folder)) is None:

@@ -18,7 +18,8 @@ def raise_bridge(lab: Lab) -> None:
     """Make the bridge with its two addresses and the rule that keeps the lab's traffic inside."""
     if bridge_exists(lab):
         return
-    _refuse_taken_subnet(lab)
+    if taken := taken_by(lab):
+        raise LabError(f"subnet {lab.subnet}", f"the machine uses it already ({taken})", "set TENANTRY_LAB_SUBNET")
     _ip_batch(
         [
             f"link add {lab.bridge} type bridge",
@@ -44,6 +45,12 @@ def drop_bridge(lab: Lab) -> None:
 def bridge_exists(lab: Lab) -> bool:
     """Say whether the lab's bridge is there."""
     return (_INTERFACES / lab.bridge).exists()
+
+
+def taken_by(lab: Lab) -> str | None:
+    """Return the machine's own route into the lab's subnet, if there is one."""
+    routes = run(["ip", "-4", "route", "show", "root", str(lab.subnet)]).stdout.splitlines()
+    return next((route for route in routes if f" dev {lab.bridge} " not in route), None)
 
 
 def plug(lab: Lab, address: Address) -> None:
@@ -86,10 +93,15 @@ def plugged(address: Address) -> bool:
     return (NAMESPACES / address.namespace).exists() and (_INTERFACES / address.interface).exists()
 
 
-def set_link(address: Address, *, up: bool) -> None:
-    """Plug or pull the cable of a node; the node itself keeps running."""
+def require_plugged(address: Address) -> None:
+    """Raise unless the node has its namespace and its cable."""
     if not plugged(address):
         raise LabError(f"node '{address.name}'", "it has no cable", f"run `python3 -m lab up {address.name}`")
+
+
+def set_link(address: Address, *, up: bool) -> None:
+    """Plug or pull the cable of a node; the node itself keeps running."""
+    require_plugged(address)
     run(["ip", "link", "set", address.interface, "up" if up else "down"])
 
 
@@ -99,17 +111,29 @@ def link_is_up(address: Address) -> bool:
     return bool(flags & 1)
 
 
+def splice(lab: Lab, address: Address, near: str, far: str) -> None:
+    """Take the node's cable off the bridge and put one end of a new pair there instead; what joins them is not ours."""
+    _ip_batch(
+        [
+            f"link add {near} type veth peer name {far}",
+            f"link set {near} master {lab.bridge} up",
+            f"link set {far} up",
+            f"link set {address.interface} nomaster",
+        ]
+    )
+
+
+def unsplice(lab: Lab, address: Address, near: str) -> None:
+    """Undo `splice`; do nothing when the cable is on the bridge."""
+    if (_INTERFACES / near).exists():
+        run(["ip", "link", "del", near])
+    if (_INTERFACES / address.interface).exists():
+        run(["ip", "link", "set", address.interface, "master", lab.bridge])
+
+
 def _rule(lab: Lab) -> list[str]:
     # A packet from a node to anywhere but the bridge itself is refused at once, whatever the machine routes.
     return ["iif", lab.bridge, "unreachable", "pref", _RULE_PRIORITY]
-
-
-def _refuse_taken_subnet(lab: Lab) -> None:
-    routes = run(["ip", "-4", "route", "show", "root", str(lab.subnet)]).stdout.strip()
-    if routes:
-        raise LabError(
-            f"subnet {lab.subnet}", f"the machine uses it already ({routes.splitlines()[0]})", "set TENANTRY_LAB_SUBNET"
-        )
 
 
 def _ip_batch(lines: list[str], *, namespace: str | None = None) -> None:

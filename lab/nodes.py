@@ -10,14 +10,13 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import access, addresses, cgroups, disk, image, locks, network, resolver
+from lab import access, addresses, cgroups, disk, image, locks, network, resolver, slowness
 from lab.config import DEFAULT_NODES, Lab
 from lab.errors import LabError, MissingError
 
 BOOT = Path(__file__).parent / "scripts" / "boot.sh"
 BOOT_LIMIT = 60.0
 STOP_LIMIT = 20.0
-LOCK_LIMIT = 300.0
 _CONSOLE_LINES = 15
 
 
@@ -30,19 +29,23 @@ class Status:
     ipv4: str
     ipv6: str
     link: bool
+    slow: bool
     ssh: bool
     memory_mib: int
 
 
-def up(lab: Lab, names: Iterable[str] = ()) -> list[str]:
-    """Bring up the named nodes, by default the usual five; return those that had to be started."""
+def up(lab: Lab, names: Iterable[str] = (), *, disk_mib: int | None = None) -> list[str]:
+    """Bring up the named nodes, by default the usual five; return those that had to be started.
+
+    `disk_mib` limits the disk of the nodes that are made new, so that it can be filled.
+    """
     wanted = list(dict.fromkeys(names)) or list(DEFAULT_NODES)
     for name in wanted:
         addresses.of(lab, name)  # refuse a bad name before anything is made
     base, _ = image.ensure(lab)
-    with locks.held(lab.state, wait=LOCK_LIMIT):
+    with locks.held(lab.state):
         _prepare(lab)
-        started = [name for name in wanted if _start(lab, name, base)]
+        started = [name for name in wanted if _start(lab, name, base, disk_mib)]
         access.pin(lab)
         for name in wanted:
             await_ready(lab, name)
@@ -59,7 +62,7 @@ def boot(lab: Lab, name: str) -> None:
 def power_cut(lab: Lab, name: str) -> None:
     """End a node without any notice; the disk stays as it is at that moment."""
     _require_running(lab, name)
-    with locks.held(lab.state, wait=LOCK_LIMIT):
+    with locks.held(lab.state):
         cgroups.end(lab, name)
 
 
@@ -71,7 +74,7 @@ def shut_down(lab: Lab, name: str) -> None:
     deadline = time.monotonic() + STOP_LIMIT
     while cgroups.populated(lab, name) and time.monotonic() < deadline:
         time.sleep(0.05)
-    with locks.held(lab.state, wait=LOCK_LIMIT):
+    with locks.held(lab.state):
         cgroups.end(lab, name)
 
 
@@ -84,11 +87,12 @@ def reset(lab: Lab, name: str) -> None:
 def down(lab: Lab, names: Iterable[str] = ()) -> list[str]:
     """Remove the named nodes, by default the whole lab with its resolver, bridge, keys and state."""
     only = list(names)
-    with locks.held(lab.state, wait=LOCK_LIMIT):
+    with locks.held(lab.state):
         present = known(lab)
         doomed = [name for name in present if name in only or not only]
         for name in doomed:
             cgroups.end(lab, name)
+            slowness.unslow(lab, name)
             network.unplug(addresses.of(lab, name))
             disk.remove(lab, name)
         if only:
@@ -116,6 +120,11 @@ def running(lab: Lab, name: str) -> bool:
     return cgroups.populated(lab, name)
 
 
+def has_limited_disk(lab: Lab, name: str) -> bool:
+    """Say whether the node's disk has a size of its own."""
+    return disk.limited(lab, name).exists()
+
+
 def await_ready(lab: Lab, name: str, *, limit: float = BOOT_LIMIT) -> None:
     """Wait until SSH answers and systemd has started everything; show the console when it does not."""
     deadline = time.monotonic() + limit
@@ -138,12 +147,12 @@ def _prepare(lab: Lab) -> None:
     resolver.up(lab)
 
 
-def _start(lab: Lab, name: str, base: Path) -> bool:
+def _start(lab: Lab, name: str, base: Path, disk_mib: int | None) -> bool:
     address = addresses.of(lab, name)
     network.plug(lab, address)
     if running(lab, name):
         return False
-    disk.make(lab, name, base)
+    disk.make(lab, name, base, mib=disk_mib)
     cgroups.create(lab, name)
     argv = [name, address.namespace, cgroups.relative(lab, name), address.namespace, str(disk.folder(lab, name))]
     with disk.console(lab, name).open("ab") as console:
@@ -188,6 +197,7 @@ def _look(lab: Lab, name: str) -> Status:
         ipv4=address.ipv4,
         ipv6=address.ipv6,
         link=plugged and network.link_is_up(address),
+        slow=slowness.is_slow(lab, name),
         ssh=alive and _answers(address.ipv4),
         memory_mib=cgroups.memory_bytes(lab, name) // 2**20 if alive else 0,
     )

@@ -10,10 +10,11 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab import access, addresses, zones
+from lab import access, addresses, locks, zones
 from lab.config import Lab
 from lab.errors import LabError
 from lab.process import run
@@ -60,15 +61,17 @@ def stubs(lab: Lab) -> list[Stub]:
 
 def add_stub(lab: Lab, stub: Stub) -> None:
     """Ask the given servers for one more zone; a trust anchor makes the resolver demand valid signatures."""
-    _store(lab, [*(other for other in stubs(lab) if other.zone != stub.zone), stub])
+    with locks.held(lab.state):
+        _store(lab, [*(other for other in stubs(lab) if other.zone != stub.zone), stub])
 
 
 def remove_stub(lab: Lab, zone: str) -> None:
     """Ask nobody for this zone any more."""
-    left = [stub for stub in stubs(lab) if stub.zone != zone]
-    if len(left) == len(stubs(lab)):
-        raise LabError(f"stub zone '{zone}'", "there is none", "see `python3 -m lab stub list`")
-    _store(lab, left)
+    with locks.held(lab.state):
+        left = [stub for stub in stubs(lab) if stub.zone != zone]
+        if len(left) == len(stubs(lab)):
+            raise LabError(f"stub zone '{zone}'", "there is none", "see `python3 -m lab stub list`")
+        _store(lab, left)
 
 
 def pid(lab: Lab) -> int | None:
@@ -89,7 +92,8 @@ def _stub_file(lab: Lab) -> Path:
 
 
 def _store(lab: Lab, rows: list[Stub]) -> None:
-    folder(lab).mkdir(parents=True, exist_ok=True)
+    if pid(lab) is None:
+        raise LabError("the resolver", "it does not run", "run `python3 -m lab up`")
     access.replace(_stub_file(lab), json.dumps([row.as_dict() for row in rows], indent=1))
     up(lab)
 
@@ -130,8 +134,7 @@ def _alive(lab: Lab, process: int) -> bool:
     return False
 
 
-def _await(condition: object, why: str) -> None:
-    assert callable(condition)
+def _await(condition: Callable[[], bool], why: str) -> None:
     deadline = time.monotonic() + _START_LIMIT
     while not condition():
         if time.monotonic() > deadline:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab import addresses
 from lab.config import DOMAIN, Lab
+from lab.errors import UsageError
 
 DEFAULT_STUBS = ("test", "example")
 # Nobody listens there. Without it unbound would ask the real root servers for the name of a name server.
 _NOWHERE = "127.0.0.1"
+
+_ZONE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_SERVER = re.compile(r"[0-9a-fA-F.:]+(@[0-9]{1,5})?")
+_ANCHOR = re.compile(r"[A-Za-z0-9._-]+ ([0-9]+ )?(IN )?(DS|DNSKEY) [0-9]+ [0-9]+ [0-9]+ [A-Za-z0-9+/= ]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +31,19 @@ class Stub:
     def as_dict(self) -> dict[str, object]:
         """Return the form that is stored."""
         return asdict(self)
+
+
+def stub(zone: str, servers: Iterable[str], anchor: str | None) -> Stub:
+    """Return a stub zone made from what a person typed, or say what is wrong with it."""
+    name, chosen = zone.strip(".").lower(), tuple(servers)
+    if not _ZONE.fullmatch(name):
+        raise UsageError(f"stub zone '{zone}'", "not a domain name", "give one such as shop.test")
+    for server in chosen:
+        if not _SERVER.fullmatch(server):
+            raise UsageError(f"server '{server}'", "not an address", "give an address, address@port or a node's name")
+    if anchor is not None and not _ANCHOR.fullmatch(anchor):
+        raise UsageError("the trust anchor", "not a DS or DNSKEY record", "give one line as `dig` prints it")
+    return Stub(zone=name, servers=chosen, anchor=anchor)
 
 
 def node_zone(lab: Lab) -> str:
@@ -66,8 +86,15 @@ def _server(lab: Lab, folder: Path) -> list[str]:
         # A change in the lab must show at once: nothing is remembered for longer than a few seconds.
         "    cache-max-ttl: 2",
         "    cache-max-negative-ttl: 1",
-        "    infra-host-ttl: 5",
+        "    infra-host-ttl: 2",
         "    infra-keep-probing: yes",
+        # A dead server is on the same bridge: waiting longer for it only slows the test that killed it.
+        "    infra-cache-max-rtt: 1000",
+        "    unknown-server-time-limit: 100",
+        "    outbound-msg-retry: 2",
+        # A late SERVFAIL is an answer, and every client of a lab has one of two addresses.
+        "    discard-timeout: 0",
+        "    wait-limit: 0",
         "remote-control:",
         "    control-enable: no",
         "server:",

@@ -4,8 +4,16 @@ set -eu
 NODE=$1 MACHINE=$2 CGROUP=$3 NETNS=$4 FOLDER=$5
 export NODE MACHINE NETNS FOLDER
 
+# A disk of limited size is a file; what was written for the first boot moves onto it once.
+changes=$FOLDER
+if [ -e "$FOLDER/disk.img" ]; then
+    changes=$FOLDER/disk
+    mount -o loop "$FOLDER/disk.img" "$changes"
+    [ -d "$changes/upper" ] || { cp -a "$FOLDER/upper" "$changes/seed" && mv "$changes/seed" "$changes/upper"; }
+    mkdir -p "$changes/work"
+fi
 mount -t overlay overlay "$FOLDER/root" \
-    -o "lowerdir=$(readlink "$FOLDER/image"),upperdir=$FOLDER/upper,workdir=$FOLDER/work"
+    -o "lowerdir=$(readlink "$FOLDER/image"),upperdir=$changes/upper,workdir=$changes/work"
 
 # systemd refuses to boot on the old hierarchy. A machine that runs only the new one needs no change.
 if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then

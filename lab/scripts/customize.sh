@@ -33,6 +33,7 @@ printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n' >"$ROOT/etc/systemd/jo
 # Without UseDNS no a login waits for a reverse lookup whenever the resolver is the thing under test.
 printf 'UseDNS no\nPasswordAuthentication no\nPermitRootLogin no\n' >"$ROOT/etc/ssh/sshd_config.d/lab.conf"
 
-chroot "$ROOT" useradd --create-home --shell /bin/bash --uid 990 --user-group "$LOGIN"
+chroot "$ROOT" groupadd --gid 1000 "$LOGIN"
+chroot "$ROOT" useradd --create-home --shell /bin/bash --uid 1000 --gid 1000 "$LOGIN"
 printf '%s ALL=(ALL) NOPASSWD:ALL\n' "$LOGIN" >"$ROOT/etc/sudoers.d/$LOGIN"
 chmod 0440 "$ROOT/etc/sudoers.d/$LOGIN"

@@ -1,0 +1,130 @@
+"""Prints one JSON object with everything that is managed on this node. Piped to the node's own python3 as root.
+
+Arguments: one JSON object with `roots` and `exclude` (shell patterns on the full path).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+Entry = dict[str, "str | int"]
+# The names of log files belong to the result; what they say changes by itself.
+CONTENT_IGNORED = ("/var/log/*",)
+DUMP_IGNORED = ("BEGIN TRANSACTION", "COMMIT", 'DELETE FROM "sqlite_sequence"', 'INSERT INTO "sqlite_sequence"')
+SHOWN = 160
+
+
+def main(roots: list[str], exclude: list[str]) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for root in roots:
+        for path in walk(root):
+            if not any(fnmatch.fnmatchcase(path, pattern) for pattern in exclude):
+                found.update(entries(path))
+    found.update(accounts())
+    found.update(mariadb())
+    return found
+
+
+def walk(root: str) -> list[str]:
+    paths = [root] if os.path.lexists(root) else []
+    for folder, folders, files in os.walk(root):
+        paths += [f"{folder}/{name}" for name in [*folders, *files]]
+    return paths
+
+
+def entries(path: str) -> dict[str, Entry]:
+    try:
+        status = os.lstat(path)
+        entry: Entry = {"type": kind(status.st_mode), "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+        entry |= {"uid": status.st_uid, "gid": status.st_gid}
+        if stat.S_ISLNK(status.st_mode):
+            entry["target"] = str(Path(path).readlink())
+        elif stat.S_ISREG(status.st_mode):
+            if path.endswith((".sqlite", ".sqlite3", ".db")) and is_sqlite(path):
+                return {path: entry, **rows(path)}
+            entry |= content(path, status.st_size)
+    except FileNotFoundError:  # it went while we looked
+        return {}
+    return {path: entry}
+
+
+def kind(mode: int) -> str:
+    tests = {"dir": stat.S_ISDIR, "link": stat.S_ISLNK, "file": stat.S_ISREG, "socket": stat.S_ISSOCK}
+    return next((name for name, test in tests.items() if test(mode)), "other")
+
+
+def content(path: str, size: int) -> Entry:
+    if any(fnmatch.fnmatchcase(path, pattern) for pattern in CONTENT_IGNORED):
+        return {}
+    with Path(path).open("rb") as file:
+        return {"size": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def is_sqlite(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
+def rows(path: str) -> dict[str, Entry]:
+    """One entry a row: a database's bytes change with every write, its meaning does not."""
+    # A copy, because opening a database in WAL mode makes files beside it.
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("", "-wal"):
+            if Path(path + suffix).exists():
+                shutil.copy(path + suffix, f"{folder}/copy{suffix}")
+        connection = sqlite3.connect(f"{folder}/copy")
+        lines = [line for line in connection.iterdump() if not line.startswith(DUMP_IGNORED)]
+        connection.close()
+    return {f"{path}#{shown(line)}": text_entry("row", line) for line in lines}
+
+
+def shown(line: str) -> str:
+    line = " ".join(line.split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}… {hashlib.sha256(line.encode()).hexdigest()[:8]}"
+
+
+def accounts() -> dict[str, Entry]:
+    found = {}
+    for name in ("passwd", "group", "shadow"):
+        for line in Path(f"/etc/{name}").read_text().splitlines():
+            fields = line.split(":")
+            if name == "shadow":
+                fields[2] = ""  # the day of the last change
+            found[f"{name}:{fields[0]}"] = text_entry("account", ":".join(fields))
+    return found
+
+
+def mariadb() -> dict[str, Entry]:
+    if not Path("/run/mysqld/mysqld.sock").exists():
+        return {}
+    queries = {
+        "user": "SELECT CONCAT(user, '@', host), JSON_REMOVE(priv, '$.password_last_changed') FROM mysql.global_priv",
+        "database": "SELECT schema_name, default_collation_name FROM information_schema.schemata",
+        "grant": "SELECT CONCAT(user, '@', host, ' ', db), mysql.db.* FROM mysql.db",
+    }
+    found = {}
+    for name, query in queries.items():
+        answer = subprocess.run(
+            ["mariadb", "-N", "-B", "-e", query], capture_output=True, text=True, timeout=30, check=True
+        )
+        for line in answer.stdout.splitlines():
+            found[f"mariadb:{name}:{line.split(chr(9))[0]}"] = text_entry("mariadb", line)
+    return found
+
+
+def text_entry(kind: str, text: str) -> Entry:
+    return {"type": kind, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+if __name__ == "__main__":
+    json.dump(main(**json.loads(sys.argv[1])), sys.stdout)
