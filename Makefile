@@ -1,0 +1,69 @@
+# Every target works on a fresh Debian 12 machine; `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export TENANTRY_HOME ?= $(CURDIR)/.tenantry
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
+
+.DEFAULT_GOAL := help
+.PHONY: help packages setup lock check format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+packages: ## Install the Debian packages that the lab and the tests need (root)
+	@tools/install-packages
+
+setup: $(STAMP) ## Make the Python environment
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $(STAMP)
+
+lock: ## Pin the dependencies anew
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements.lock pyproject.toml
+
+check: setup ## Format, lint, types, playbooks: everything that needs no node
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline --profile production
+	tools/syntax-check
+
+format: setup ## Format the Python code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: packages setup check test-unit test-integration test-acceptance ## The whole suite; ends with the lab taken down
+
+test-unit: setup ## Pure rules and contracts, no server needed
+	$(BIN)/pytest tests/unit tests/contract
+
+test-integration: setup ## Real MariaDB and SQLite
+	$(BIN)/pytest tests/integration
+
+test-acceptance: setup ## Real nodes: boots the lab, runs the stories, takes it down
+	tools/with-lab $(BIN)/pytest tests/acceptance
+
+demo: packages setup ## Boot the lab, order one service and prove it from outside
+	tools/demo
+
+demo-down: ## Remove every trace of the demo
+	tools/demo-down
+
+lab-up: packages ## Boot the lab's nodes
+	$(PYTHON) -m lab up
+
+lab-down: ## End the lab's nodes and remove what they left
+	$(PYTHON) -m lab down
+
+bench: packages setup ## Measure speed and memory on the lab
+	tools/with-lab $(BIN)/python -m bench
+
+clean: ## Remove what the targets made inside the repository
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build *.egg-info
