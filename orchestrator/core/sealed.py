@@ -1,4 +1,4 @@
-"""Secrets that travel through a database: RSA-OAEP, SHA-256 (RFC 8017 section 7.1), to the orchestrator's public key."""
+"""Secrets that travel through a database, sealed with RSA-OAEP and SHA-256 (RFC 8017 section 7.1)."""
 
 from __future__ import annotations
 

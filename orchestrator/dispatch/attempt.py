@@ -40,8 +40,8 @@ class Handlers:
 def run(claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> TaskStatus | None:
     """Carry out one claimed task and record how it ended; None when the lease was lost meanwhile.
 
-    A database that is away for a while delays the record and loses nothing. Raises Unavailable when it is still away after the
-    lease was lost or the orchestrator is asked to stop.
+    A database that is away for a while delays the record and loses nothing. Raises Unavailable when it is still away
+    after the lease was lost or the orchestrator is asked to stop.
     """
     row = patiently(lambda: tasks.get(claim.task_id), cancelled)
     result, effects = _carry_out(row, claim, handlers, cancelled)

@@ -1,4 +1,4 @@
-"""How an intent is carried out: ``prepare`` does what is slow and needs no row, what it returns runs in the transaction."""
+"""How an intent is carried out: ``prepare`` does what needs no row; what it returns runs in the transaction."""
 
 from __future__ import annotations
 

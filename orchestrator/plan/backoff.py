@@ -55,7 +55,7 @@ def _used_up(outcome: Outcome, attempts: int, unreachable: int, policy: Policy) 
 
 
 def pause(number: int, policy: Policy, jitter: float) -> timedelta:
-    """Return the pause after the ``number``th failure, from 1: the listed minutes (the last one repeats) plus jitter."""
+    """Return the pause after failure ``number`` (from 1): the listed minutes, the last repeating, plus jitter."""
     minutes = policy.minutes[min(max(number, 1), len(policy.minutes)) - 1]
     return timedelta(minutes=minutes) * (1 + _JITTER * jitter)
 

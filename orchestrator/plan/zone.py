@@ -17,7 +17,7 @@ SOA_TIMERS = {"refresh": 7200, "retry": 3600, "expire": 1209600, "minimum": 3600
 
 
 def nameservers(service: ServiceView) -> list[tuple[str, ServerView]]:
-    """Return (absolute name, server) of every DNS server: its own host name, or ns1, ns2… inside the zone without one."""
+    """Return (absolute name, server) of every DNS server: its host name, or ns1, ns2… inside the zone without one."""
     return [
         (f"{server.hostname}." if server.hostname else f"ns{number}.{service.domain}.", server)
         for number, server in enumerate(service.dns, start=1)
@@ -25,7 +25,7 @@ def nameservers(service: ServiceView) -> list[tuple[str, ServerView]]:
 
 
 def default_rrsets(service: ServiceView) -> list[RRset]:
-    """Return the records that every zone of ours has, less SOA and NS at the apex (the zone's own step writes those)."""
+    """Return the records that every zone of ours has, less the apex SOA and NS, which the zone's own step writes."""
     zone = f"{service.domain}."
     records: list[tuple[str, str, Iterable[str]]] = []
     for name, server in nameservers(service):
@@ -95,7 +95,7 @@ def digest(service: ServiceView) -> str:
 
 
 def next_serial(current: int, now: datetime) -> int:
-    """Return the serial after ``current``: YYYYMMDDnn (RFC 1912 section 2.2), or one more when the day's hundred are used."""
+    """Return the serial after ``current``: YYYYMMDDnn (RFC 1912 section 2.2), or one more when those are used up."""
     return max(current + 1, int(now.strftime("%Y%m%d")) * 100 + 1)
 
 

@@ -66,7 +66,7 @@ class Loop:
         self._scheduler.start()
 
     def _pump(self) -> None:
-        """Claim on the monotonic clock: a wall clock that is set back stops APScheduler's jobs, so those are begun anew."""
+        """Claim on the monotonic clock. A wall clock set back stops APScheduler's jobs, so those are begun anew."""
         drift = time.time() - time.monotonic()
         guarded(self._jobs[0])()  # leases of a predecessor that was killed are taken over at once
         while not self._stop.is_set():

@@ -6,6 +6,7 @@ import random
 from collections import Counter as Tally
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from peewee import fn
 
@@ -51,8 +52,8 @@ class _Candidate:
 def claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
     """Take up to ``limit`` due tasks and return them with their fencing tokens.
 
-    Two orchestrators never claim at the same time: both lock the token counter first, so that running tasks are counted and
-    slots taken in one step.
+    Two orchestrators never claim at the same time: both lock the token counter first, so that running tasks are counted
+    and slots taken in one step.
     """
     return transaction(lambda: _claim(owner, lease_seconds, limit)) if limit > 0 and _anything_queued() else []
 
@@ -101,11 +102,12 @@ def _running_services() -> Tally[int]:
 def _running(column: str) -> dict[int, int]:
     field = getattr(Task, column)
     query = Task.select(field, fn.COUNT(Task.id)).where(Task.status == TaskStatus.RUNNING).group_by(field)
-    return {key or 0: count for key, count in query.tuples()}
+    rows: Any = query.tuples()
+    return {key or 0: count for key, count in rows}
 
 
 def _candidates(now: datetime) -> list[_Candidate]:
-    busy = {row[0] for row in Task.select(Task.lane).where(Task.status == TaskStatus.RUNNING).distinct().tuples()}
+    busy = {row.lane for row in Task.select(Task.lane).where(Task.status == TaskStatus.RUNNING)}
     lanes = [row[0] for row in database.execute_sql(_SQLITE_LANES if is_sqlite() else _MARIADB_LANES).fetchall()]
     if len(lanes) > _LANES:
         lanes = random.sample(lanes, _LANES)
@@ -137,7 +139,8 @@ def _heads(lane: str, now: datetime, busy: bool) -> list[_Candidate]:
 def _choose(candidates: list[_Candidate], slots: dict[int, int], busy: Tally[int], limit: int) -> list[_Candidate]:
     """Pick by priority, then the service with the least running, then age, as long as the server has a slot."""
     pending = list(candidates)
-    free, used, chosen = dict(slots), Tally(busy), []
+    free, used = dict(slots), Tally(busy)
+    chosen: list[_Candidate] = []
     while pending and len(chosen) < limit:
         pending = [one for one in pending if one.server_id == 0 or free.get(one.server_id, 0) > 0]
         if not pending:

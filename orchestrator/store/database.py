@@ -29,7 +29,7 @@ class EmbeddedDatabase(SqliteDatabase):  # type: ignore[misc]
     """SQLite that survives a row in which another program wrote bytes that are no UTF-8."""
 
     def _connect(self) -> Any:
-        connection = super()._connect()
+        connection = super()._connect()  # type: ignore[misc] # Peewee's documented hook has no published type
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         return connection
 
@@ -94,7 +94,7 @@ def session() -> Iterator[None]:
 
 
 def patiently(work: Callable[[], T], give_up: Callable[[], bool]) -> T:
-    """Run ``work`` with a connection until the database answers; the last Unavailable is raised when ``give_up`` says so."""
+    """Run ``work`` with a connection until the database answers; raises Unavailable when ``give_up`` says so."""
     pause = 0.2
     while True:
         try:
@@ -108,7 +108,7 @@ def patiently(work: Callable[[], T], give_up: Callable[[], bool]) -> T:
 
 
 def locked(query: Any) -> Any:
-    """Return the select with its rows locked until the transaction ends; SQLite's IMMEDIATE has locked everything already."""
+    """Return the select with its rows locked to the transaction's end; SQLite's IMMEDIATE has locked all already."""
     return query if is_sqlite() else query.for_update()
 
 

@@ -20,22 +20,25 @@ from orchestrator.store.database import locked, transaction
 
 def server(name: str) -> Server:
     """Return a server by name."""
-    return _found(Server.get_or_none(Server.name == name), "server", name, "see `tenantry server list`")
+    row: Server = _found(Server.get_or_none(Server.name == name), "server", name)
+    return row
 
 
 def group(name: str) -> ServerGroup:
     """Return a group by name."""
-    return _found(ServerGroup.get_or_none(ServerGroup.name == name), "group", name, "see `tenantry group list`")
+    row: ServerGroup = _found(ServerGroup.get_or_none(ServerGroup.name == name), "group", name)
+    return row
 
 
 def package(name: str) -> Package:
     """Return a package by name."""
-    return _found(Package.get_or_none(Package.name == name), "package", name, "see `tenantry package list`")
+    row: Package = _found(Package.get_or_none(Package.name == name), "package", name)
+    return row
 
 
-def _found(row: Any, kind: str, name: str, remedy: str) -> Any:
+def _found(row: Any, kind: str, name: str) -> Any:
     if row is None:
-        raise NotFound(kind, f"there is no {kind} “{name[:63]}”", remedy)
+        raise NotFound(kind, f"there is no {kind} “{name[:63]}”", f"see `tenantry {kind} list`")
     return row
 
 
@@ -55,12 +58,14 @@ def add_server(values: dict[str, Any], groups: list[str]) -> Server:
 
 def add_group(name: str, settings: dict[str, Any]) -> ServerGroup:
     """Store a new group; Conflict when the name is taken."""
-    return _add(ServerGroup, "group", name, settings=settings)
+    row: ServerGroup = _add(ServerGroup, "group", name, settings=settings)
+    return row
 
 
 def add_package(name: str, limits: dict[str, Any]) -> Package:
     """Store a new package; Conflict when the name is taken."""
-    return _add(Package, "package", name, limits=limits, active=True)
+    row: Package = _add(Package, "package", name, limits=limits, active=True)
+    return row
 
 
 def _add(model: Any, kind: str, name: str, **values: Any) -> Any:
@@ -75,7 +80,7 @@ def _add(model: Any, kind: str, name: str, **values: Any) -> Any:
 def join_group(server_name: str, group_name: str) -> None:
     """Put a server into a group; harmless when it is there."""
     member = {"group_id": group(group_name).id, "server_id": server(server_name).id}
-    transaction(lambda: GroupMember.get_or_create(**member))
+    transaction(lambda: GroupMember.insert(**member).on_conflict_ignore().execute())
 
 
 def set_server_status(name: str, status: ServerStatus) -> None:
@@ -94,10 +99,11 @@ def members(group_id: int) -> list[ServerView]:
 
 
 def _loads() -> dict[int, dict[str, int]]:
-    query = Placement.select(Placement.server_id, Placement.role, fn.COUNT(Placement.service_id).alias("load"))
+    query = Placement.select(Placement.server_id, Placement.role, fn.COUNT(Placement.service_id))
+    rows: Any = query.group_by(Placement.server_id, Placement.role).tuples()
     loads: dict[int, dict[str, int]] = {}
-    for row in query.group_by(Placement.server_id, Placement.role):
-        loads.setdefault(row.server_id, {})[row.role] = row.load
+    for server_id, role, load in rows:
+        loads.setdefault(server_id, {})[role] = load
     return loads
 
 
@@ -151,7 +157,8 @@ def set_knob(name: str, text: str, actor: str) -> Value:
     """Validate and store a knob's value."""
     value = knob(name).parse(text)
     stored = str(value).lower() if isinstance(value, bool) else str(value)
-    transaction(lambda: Setting.replace(name=name, value=stored, changed_by=actor, changed_at=utc_now()).execute())
+    row: Any = Setting  # types of Peewee's `replace` are not published
+    transaction(lambda: row.replace(name=name, value=stored, changed_by=actor, changed_at=utc_now()).execute())
     return value
 
 

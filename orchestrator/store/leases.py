@@ -56,9 +56,9 @@ def release(claims: Iterable[Claim]) -> None:
 def rescue(is_dead: Callable[[str], bool]) -> list[int]:
     """Put tasks whose orchestrator is gone back into the queue and return their ids.
 
-    An orchestrator is gone when its lease ran out by the database's clock, or when ``is_dead`` knows that the process that
-    ``lease_owner`` names has ended. The attempt that was lost counts, so that a task that kills its orchestrator is not run for
-    ever; the fencing token of the next claim keeps the lost attempt from doing harm on the node.
+    An orchestrator is gone when its lease ran out by the database's clock, or when ``is_dead`` knows that the process
+    that ``lease_owner`` names has ended. The lost attempt counts, so that a task that kills its orchestrator is not run
+    for ever; the fencing token of the next claim keeps the lost attempt from doing harm on the node.
     """
 
     def work() -> list[int]:

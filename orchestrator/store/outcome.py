@@ -1,4 +1,4 @@
-"""How an attempt ended, in one transaction: the row, the log, what waited for it, its server, its operation and the outbox."""
+"""How an attempt ended, in one transaction: row, log, what waited for it, server, operation, outbox."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def record(
 ) -> TaskStatus:
     """Store how an attempt ended and return what the task is now.
 
-    ``effects`` are changes that belong to a success (the facts a step reported, the plan of an intent); what they return is kept
-    as the task's result. Raises LeaseLost when the task is no longer ours: a late result changes nothing but the log.
+    ``effects`` are changes that belong to a success (the facts a step reported, the plan of an intent); what they return
+    is kept as the task's result. Raises LeaseLost when the task is no longer ours: a late result changes nothing but the log.
     """
     lost = transaction(lambda: _record(claim, result, decide, circuit, effects))
     if isinstance(lost, TaskStatus):
@@ -100,7 +100,7 @@ def _log_attempt(row: Task, result: RunResult) -> None:
 
 
 def _note_server(row: Task, outcome: Outcome, circuit: Circuit) -> None:
-    """Open a server's circuit after a few unreachable attempts in a row; close it, and wake its tasks, when it answers."""
+    """Open a server's circuit after a few unreachable attempts in a row; close it and wake its tasks when it answers."""
     if row.server_id is None or outcome in (Outcome.LOST, Outcome.CANCELLED, Outcome.TIMEOUT, Outcome.INVALID):
         return
     server = locked(Server.select().where(Server.id == row.server_id)).get()

@@ -98,7 +98,7 @@ def _applied() -> set[int]:
 def _apply(number: int, text: str) -> None:
     """Run one migration.
 
-    SQLite's is one transaction. MariaDB commits each statement, so the files are written to be resumable (IF NOT EXISTS).
+    SQLite's is one transaction. MariaDB commits each statement, so a file can be resumed (IF NOT EXISTS).
     """
     if number in _applied():
         return  # another process was faster

@@ -27,7 +27,8 @@ def get(service_id: int) -> Service:
 
 def get_locked(service_id: int) -> Service | None:
     """Return a service with its row locked for the caller's transaction, None when there is none."""
-    return locked(Service.select().where(Service.id == service_id)).first()
+    row: Service | None = locked(Service.select().where(Service.id == service_id)).first()
+    return row
 
 
 def refuse_foreign_domain(domain: str, service_id: int) -> None:
@@ -71,7 +72,8 @@ def snapshot(service_id: int) -> ServiceView:
     row = get(service_id)
     places: dict[str, list[ServerView]] = {}
     query = Placement.select(Placement, Server).join(Server, on=(Server.id == Placement.server_id), attr="server")
-    for place in query.where(Placement.service_id == service_id).order_by(Server.name):
+    placed: Any = query.where(Placement.service_id == service_id).order_by(Server.name)
+    for place in placed:
         places.setdefault(place.role, []).append(view(place.server))
     names = DomainName.select().where((DomainName.service_id == service_id) & (DomainName.kind == "alias"))
     return ServiceView(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from peewee import IntegrityError
+from peewee import JOIN, IntegrityError
 
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound
@@ -181,7 +181,7 @@ def cancel(task_id: int, actor: str) -> str:
 
 
 def _locked_task(task_id: int) -> Task:
-    row = locked(Task.select().where(Task.id == task_id)).first()
+    row: Task | None = locked(Task.select().where(Task.id == task_id)).first()
     if row is None:
         raise NotFound("task", f"there is no task {task_id}", "see `tenantry task list`")
     return row
@@ -226,7 +226,7 @@ def listing(
 ) -> list[Task]:
     """Return the newest tasks that match, newest first, with the server's name as ``server_name``."""
     query = Task.select(Task, Server.name.alias("server_name")).join(
-        Server, "LEFT OUTER", on=(Server.id == Task.server_id)
+        Server, JOIN.LEFT_OUTER, on=(Server.id == Task.server_id)
     )
     if wanted := list(statuses):
         query = query.where(Task.status << wanted)

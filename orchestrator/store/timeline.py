@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from peewee import JOIN
+
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
 from orchestrator.plan.catalog import CATALOG
@@ -11,7 +13,10 @@ from orchestrator.plan.catalog import CATALOG
 
 def operation_of(service_id: int) -> Operation | None:
     """Return the newest operation of a service."""
-    return Operation.select().where(Operation.service_id == service_id).order_by(Operation.id.desc()).first()
+    found: Operation | None = (
+        Operation.select().where(Operation.service_id == service_id).order_by(Operation.id.desc()).first()
+    )
+    return found
 
 
 def steps(operation_id: int) -> list[dict[str, Any]]:
@@ -27,7 +32,7 @@ def steps(operation_id: int) -> list[dict[str, Any]]:
             "task_id": row.id,
             "step": row.action,
             "title": CATALOG[row.action].title if row.action in CATALOG else row.action,
-            "server": names.get(row.server_id),
+            "server": names.get(row.server_id or 0),
             "status": row.status,
             "attempts": row.attempts,
             "run_after": row.run_after,
@@ -43,7 +48,7 @@ def steps(operation_id: int) -> list[dict[str, Any]]:
 def log_entries(service: int | None, operation: int | None, limit: int, after: int) -> list[dict[str, Any]]:
     """Return log lines newer than the id ``after``, oldest first; at first only the newest ``limit``."""
     query = LogEntry.select(LogEntry, Server.name.alias("server_name")).join(
-        Server, "LEFT OUTER", on=(Server.id == LogEntry.server_id)
+        Server, JOIN.LEFT_OUTER, on=(Server.id == LogEntry.server_id)
     )
     if service is not None:
         query = query.where(LogEntry.service_id == service)
@@ -58,7 +63,7 @@ def log_entries(service: int | None, operation: int | None, limit: int, after: i
             "task_id": row.task_id,
             "operation_id": row.operation_id,
             "service_id": row.service_id,
-            "server": row.server_name,
+            "server": getattr(row, "server_name", None),
             "action": row.action,
             "attempt": row.attempt,
             "started_at": row.started_at,

@@ -1,0 +1,42 @@
+"""Real databases: every test here runs on SQLite and on MariaDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.models.base import database as proxy
+from orchestrator.store import database, schema
+from tests.conftest import require
+from tests.support import mariadb
+
+
+@pytest.fixture(scope="session")
+def maria_server() -> Iterator[mariadb.MariaServer]:
+    """Yield a MariaDB server of the tests' own."""
+    require(mariadb.missing())
+    with mariadb.server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tenantry.db'}"
+    return request.getfixturevalue("maria_server").url("tenantry")
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[str]:
+    """Yield the URL of a database with the schema, connected."""
+    database.connect(database_url)
+    schema.upgrade()
+    yield database_url
+    if not proxy.is_closed():
+        proxy.close()
+    close_all = getattr(proxy.obj, "close_all", None)
+    if close_all:
+        close_all()
