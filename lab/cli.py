@@ -30,11 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0 done, 1 failed, 2 bad usage, 3 something needed is missing."""
     arguments = _parser().parse_args(argv)
     try:
-        code: int | None = arguments.run(config.load(), arguments)
+        if os.geteuid() != 0 and arguments.run is not _check:
+            raise MissingError("the lab", "it mounts file systems and makes interfaces", "run it as root")
+        arguments.run(config.load(), arguments)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return error.exit_code
-    return code or 0
+    except KeyboardInterrupt:
+        print("lab: interrupted: run the command again, it goes on where it stopped", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, for example `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"lab: {error.filename}: {error.strerror} — see docs/lab.md, section Troubles", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

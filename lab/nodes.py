@@ -15,6 +15,7 @@ from lab.config import DEFAULT_NODES, Lab
 from lab.errors import LabError, MissingError
 
 BOOT = Path(__file__).parent / "scripts" / "boot.sh"
+NSPAWN = Path("/run/systemd/nspawn")  # made by scripts/boot.sh
 BOOT_LIMIT = 60.0
 STOP_LIMIT = 20.0
 _CONSOLE_LINES = 15
@@ -149,9 +150,11 @@ def _prepare(lab: Lab) -> None:
 
 def _start(lab: Lab, name: str, base: Path, disk_mib: int | None) -> bool:
     address = addresses.of(lab, name)
-    network.plug(lab, address)
     if running(lab, name):
-        return False
+        if network.plugged(address):
+            return False
+        cgroups.end(lab, name)  # it lives in a namespace that nobody can reach any more
+    network.plug(lab, address)
     disk.make(lab, name, base, mib=disk_mib)
     cgroups.create(lab, name)
     argv = [name, address.namespace, cgroups.relative(lab, name), address.namespace, str(disk.folder(lab, name))]
@@ -183,8 +186,8 @@ def _remove_rest(lab: Lab) -> None:
     cgroups.sweep(lab)
     for path in (lab.key, lab.key.with_suffix(".pub"), lab.known_hosts, lab.ssh_config):
         path.unlink(missing_ok=True)
-    for folder in (lab.state / "nodes", lab.state):
-        with suppress(OSError):  # a file of someone else keeps the folder
+    for folder in (lab.state / "nodes", lab.state, NSPAWN):
+        with suppress(OSError):  # something of someone else keeps the folder
             folder.rmdir()
 
 

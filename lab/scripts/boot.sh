@@ -15,6 +15,10 @@ fi
 mount -t overlay overlay "$FOLDER/root" \
     -o "lowerdir=$(readlink "$FOLDER/image"),upperdir=$changes/upper,workdir=$changes/work"
 
+# nspawn leaves lock files behind; here they end with the node as well.
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs tmpfs /run/systemd/nspawn
+
 # systemd refuses to boot on the old hierarchy. A machine that runs only the new one needs no change.
 if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
     umount -R /sys/fs/cgroup
