@@ -111,6 +111,7 @@ def _check(lab: Lab, _: argparse.Namespace) -> None:
 
 
 def _image(lab: Lab, arguments: argparse.Namespace) -> None:
+    _announce_build(lab)
     folder, seconds = image.ensure(lab)
     print(f"{folder} ({f'built in {seconds:.0f} s' if seconds else 'present'})")
     if arguments.prune:
@@ -118,7 +119,13 @@ def _image(lab: Lab, arguments: argparse.Namespace) -> None:
             print(f"removed {stale}")
 
 
+def _announce_build(lab: Lab) -> None:
+    if not image.path(lab).is_dir():
+        print(f"building the base image, which takes a minute or two; see {lab.cache}/build.log", file=sys.stderr)
+
+
 def _up(lab: Lab, arguments: argparse.Namespace) -> None:
+    _announce_build(lab)
     started = time.monotonic()
     names = nodes.up(lab, arguments.node, disk_mib=arguments.disk_mib)
     print(f"started {' '.join(names) or 'nothing, all nodes were up'} ({time.monotonic() - started:.1f} s)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from lab.addresses import Address
@@ -10,27 +11,26 @@ from lab.errors import LabError
 from lab.process import run
 
 NAMESPACES = Path("/run/netns")
+_SETTINGS = Path("/proc/sys/net")
 _INTERFACES = Path("/sys/class/net")
 _RULE_PRIORITY = "7700"
 
 
 def raise_bridge(lab: Lab) -> None:
     """Make the bridge with its two addresses and the rule that keeps the lab's traffic inside."""
-    if bridge_exists(lab):
-        return
-    if taken := taken_by(lab):
-        raise LabError(f"subnet {lab.subnet}", f"the machine uses it already ({taken})", "set TENANTRY_LAB_SUBNET")
-    _ip_batch(
-        [
-            f"link add {lab.bridge} type bridge",
-            # Without duplicate address detection the addresses are usable at once.
-            f"addr add {lab.gateway}/{lab.subnet.prefixlen} dev {lab.bridge}",
-            f"addr add {lab.gateway6}/{lab.ipv6.prefixlen} dev {lab.bridge} nodad",
-            f"link set {lab.bridge} up",
-        ]
-    )
-    for family in ("-4", "-6"):
-        run(["ip", family, "rule", "add", *_rule(lab)])
+    if not bridge_exists(lab):
+        if taken := taken_by(lab):
+            raise LabError(f"subnet {lab.subnet}", f"the machine uses it already ({taken})", "set TENANTRY_LAB_SUBNET")
+        _ip_batch(
+            [
+                f"link add {lab.bridge} type bridge",
+                # Without duplicate address detection the addresses are usable at once.
+                f"addr add {lab.gateway}/{lab.subnet.prefixlen} dev {lab.bridge}",
+                f"addr add {lab.gateway6}/{lab.ipv6.prefixlen} dev {lab.bridge} nodad",
+                f"link set {lab.bridge} up",
+            ]
+        )
+    _keep_inside(lab)
 
 
 def drop_bridge(lab: Lab) -> None:
@@ -50,7 +50,7 @@ def bridge_exists(lab: Lab) -> bool:
 def taken_by(lab: Lab) -> str | None:
     """Return the machine's own route into the lab's subnet, if there is one."""
     routes = run(["ip", "-4", "route", "show", "root", str(lab.subnet)]).stdout.splitlines()
-    return next((route for route in routes if f" dev {lab.bridge} " not in route), None)
+    return next((route.strip() for route in routes if f" dev {lab.bridge} " not in route), None)
 
 
 def plug(lab: Lab, address: Address) -> None:
@@ -129,6 +129,16 @@ def unsplice(lab: Lab, address: Address, near: str) -> None:
         run(["ip", "link", "del", near])
     if (_INTERFACES / address.interface).exists():
         run(["ip", "link", "set", address.interface, "master", lab.bridge])
+
+
+def _keep_inside(lab: Lab) -> None:
+    for family, option in (("ipv4", "-4"), ("ipv6", "-6")):
+        added = run(["ip", option, "rule", "add", *_rule(lab)], check=False)
+        if added.returncode != 0 and "File exists" not in added.stderr:
+            raise LabError("the rule that keeps the lab's traffic inside", added.stderr.strip(), "see docs/lab.md")
+        # Only a forwarding interface answers "unreachable"; without it a node would wait for a time-out instead.
+        with suppress(OSError):
+            (_SETTINGS / family / "conf" / lab.bridge / "forwarding").write_text("1")
 
 
 def _rule(lab: Lab) -> list[str]:
