@@ -11,8 +11,9 @@ from peewee import JOIN, IntegrityError
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from orchestrator.core.records import Plan
-from orchestrator.core.states import OPEN_STATUSES, TaskStatus
+from orchestrator.core.states import OPEN_STATUSES, ServiceStatus, TaskStatus
 from orchestrator.models.fleet import Server
+from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
 from orchestrator.store.database import database_now, locked, transaction
 
@@ -145,6 +146,9 @@ def retry(task_id: int, actor: str) -> None:
         if row.operation_id:
             Operation.update(status="running", error=None, finished_at=None).where(
                 Operation.id == row.operation_id
+            ).execute()
+            Service.update(status=ServiceStatus.DEPLOYING, error=None, updated_at=utc_now()).where(
+                (Service.operation_id == row.operation_id) & (Service.status == ServiceStatus.FAILED)
             ).execute()
         log(row, "retried", message="put back into the queue", actor=actor)
 
