@@ -25,7 +25,7 @@ _GONE_CODES = frozenset({0, 2003, 2006, 2013, 2014, 2055, 4031, 1927, 1053})
 _REPLAYS = 8
 
 
-class EmbeddedDatabase(SqliteDatabase):  # type: ignore[misc]
+class EmbeddedDatabase(SqliteDatabase):
     """SQLite that survives a row in which another program wrote bytes that are no UTF-8."""
 
     def _connect(self) -> Any:

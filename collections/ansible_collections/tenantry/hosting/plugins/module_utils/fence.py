@@ -19,7 +19,8 @@ import hashlib
 import json
 import os
 import time
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 GUARD_DIRECTORY = "/var/lib/tenantry/guard"
 
@@ -118,5 +119,5 @@ def _acquire(descriptor: int, path: str, wait_seconds: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise Busy("%s is held by another run" % path) from None
+                raise Busy(f"{path} is held by another run") from None
             time.sleep(0.05)

@@ -15,7 +15,7 @@ import os
 import pwd
 import secrets
 import stat
-from typing import Iterator
+from collections.abc import Iterator
 
 
 class UnsafePath(Exception):
@@ -36,12 +36,12 @@ class FileState:
 def open_directory(path: str) -> Iterator[int]:
     """Yield a descriptor of the directory, no component of which may be a symlink."""
     if not path.startswith("/") or "\0" in path:
-        raise UnsafePath("%r is not an absolute path" % path)
+        raise UnsafePath(f"{path!r} is not an absolute path")
     descriptor = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in [part for part in path.split("/") if part]:
             if part == "..":
-                raise UnsafePath("%s climbs upwards" % path)
+                raise UnsafePath(f"{path} climbs upwards")
             descriptor = _step_into(descriptor, part, path)
         yield descriptor
     finally:
@@ -54,7 +54,7 @@ def _step_into(descriptor: int, part: str, path: str) -> int:
         inner = os.open(part, flags, dir_fd=descriptor)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise UnsafePath("%s: %s is not a real directory" % (path, part)) from None
+            raise UnsafePath(f"{path}: {part} is not a real directory") from None
         raise
     os.close(descriptor)
     return inner
@@ -73,12 +73,12 @@ def read_state(path: str, limit: int = 4 * 1024 * 1024) -> FileState:
         return FileState(None)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise UnsafePath("%s is a symlink" % path) from None
+            raise UnsafePath(f"{path} is a symlink") from None
         raise
     with os.fdopen(descriptor, "rb") as handle:
         status = os.fstat(handle.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise UnsafePath("%s is not a regular file" % path)
+            raise UnsafePath(f"{path} is not a regular file")
         return FileState(handle.read(limit), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
@@ -93,7 +93,7 @@ def replace_file(path: str, content: bytes, mode: int = 0o644, uid: int = 0, gid
     """Write ``content`` beside ``path`` and rename it over; the parent must exist."""
     with open_directory(os.path.dirname(path)) as parent:
         name = os.path.basename(path)
-        temporary = ".%s.%s" % (name[:100], secrets.token_hex(6))
+        temporary = f".{name[:100]}.{secrets.token_hex(6)}"
         descriptor = os.open(
             temporary,
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The frame of every module: arguments, guard, check mode, diff, result, and failures that name a reason.
 
-A module builds a ``Step``, calls ``step.run(main)`` and, inside ``main(step)``, uses ``step.file``, ``step.directory``,
-``step.absent``, ``step.command`` and ``step.facts``. What would change is noted the same way in check mode, where nothing is done.
+A module builds a ``Step``, calls ``step.run(main)`` and, inside ``main(step)``, uses ``step.file``,
+``step.directory``, ``step.absent``, ``step.command`` and ``step.facts``. What would change is noted the same way in check mode, where nothing is done.
 
 Reasons of a failure (``reason`` in the result), on which the orchestrator decides what happens next:
 ``invalid`` bad input · ``conflict`` the object belongs to somebody else · ``missing_software`` the node is not prepared ·
@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import errno
 import subprocess
-from typing import Any, Callable, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tenantry.hosting.plugins.module_utils import fence, files
@@ -68,17 +69,11 @@ class Step:
         except files.UnsafePath as failure:
             self._fail("unsafe_path", str(failure))
         except OSError as failure:
-            self._fail(
-                "disk_full" if failure.errno in (errno.ENOSPC, errno.EDQUOT) else "command", str(failure)
-            )
-        self.module.exit_json(
-            changed=self.changed, facts=self.facts, step_warnings=self.warnings, diff=self.diffs
-        )
+            self._fail("disk_full" if failure.errno in (errno.ENOSPC, errno.EDQUOT) else "command", str(failure))
+        self.module.exit_json(changed=self.changed, facts=self.facts, step_warnings=self.warnings, diff=self.diffs)
 
     def _fail(self, reason: str, message: str, **evidence: Any) -> NoReturn:
-        self.module.fail_json(
-            msg=message[:2000], reason=reason, changed=self.changed, diff=self.diffs, **evidence
-        )
+        self.module.fail_json(msg=message[:2000], reason=reason, changed=self.changed, diff=self.diffs, **evidence)
 
     def note(self, header: str, before: str = "", after: str = "") -> None:
         """Record that something changes; ``before`` and ``after`` are shown by --diff and must hold no secret."""
@@ -147,7 +142,7 @@ class Step:
         except KeyError as error:
             if self.check_mode:
                 return -1, -1  # on a node that is not prepared yet the user is still to come
-            raise StepFailed("missing_software", "this node has no such user or group: %s" % error) from None
+            raise StepFailed("missing_software", f"this node has no such user or group: {error}") from None
 
     def command(
         self,
@@ -180,11 +175,9 @@ class Step:
                 stdin=None if stdin is not None else subprocess.DEVNULL,
             )
         except FileNotFoundError:
-            return 127, "%s is not installed" % argv[0]
+            return 127, f"{argv[0]} is not installed"
         except subprocess.TimeoutExpired:
-            raise StepFailed(
-                "command", "%s did not finish within %d s" % (" ".join(argv[:3]), timeout)
-            ) from None
+            raise StepFailed("command", "%s did not finish within %d s" % (" ".join(argv[:3]), timeout)) from None
         return done.returncode, done.stdout + done.stderr
 
 

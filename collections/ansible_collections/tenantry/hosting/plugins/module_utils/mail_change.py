@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A change of the mail tables as a step makes it: compare, write both files at once, probe, take back what does not work."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.tenantry.hosting.plugins.module_utils import mail_store
+from ansible_collections.tenantry.hosting.plugins.module_utils.mail_store import Row, Store
+from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
+
+POSTFIX_MAPS = "/etc/postfix/tenantry"
+CONTROLLER_SOCKET = "/run/rspamd/controller.sock"
+PROBE_SECONDS = 10.0
+
+Wanted = Mapping[tuple[str, str], Mapping[str, Any]]  # (table, key) -> columns
+Before = dict[tuple[str, str], "Row | None"]
+
+
+def compare_and_put(step: Step, store: Store, wanted: Wanted) -> Before:
+    """Write the rows that differ and return what they were; the caller holds the transaction."""
+    before: Before = {}
+    for (table, key), columns in wanted.items():
+        now = store.row(table, key)
+        if not mail_store.differs(now, columns):
+            continue
+        before[table, key] = now
+        _note(step, table, key, now, columns)
+        if not step.check_mode:
+            store.put(table, {**(now or {}), **columns})
+    return before
+
+
+def _note(step: Step, table: str, key: str, now: Row | None, columns: Mapping[str, Any]) -> None:
+    new_secret = now is not None and now.get("password_hash") != columns.get("password_hash")
+    after = {**(now or {}), **columns}
+    step.note(f"{table} {key}", mail_store.shown(now), mail_store.shown(after, ", new" if new_secret else ""))
+
+
+def probed(step: Step, store: Store, before: Before, probe: Callable[[], None]) -> None:
+    """Run the probe; when it fails, put the rows back as they were and end with the reason ``probe``."""
+    if step.check_mode and step.changed:
+        return
+    try:
+        probe()
+    except StepFailed as failure:
+        with store.transaction():
+            for (table, key), row in before.items():
+                store.restore(table, key, row)
+        undone = "; the change was taken back" if before else ""
+        raise StepFailed("probe", f"{failure}{undone}") from None
+
+
+def require_map(name: str, key: str) -> None:
+    """Ask the running Postfix, through proxymap, for a key that has to be there."""
+    argv = ["postmap", "-q", key, f"proxy:sqlite:{POSTFIX_MAPS}/{name}.cf"]
+    code, output = Step.probe(argv, timeout=PROBE_SECONDS)
+    if code != 0 or output.strip() != key:
+        raise StepFailed("probe", f"Postfix does not find {key} in its table {name}: {tail(output)}")
+
+
+def require_user(address: str, home: str) -> None:
+    """Ask the running Dovecot for a mailbox that has to be there."""
+    code, output = Step.probe(["doveadm", "user", "-f", "home", address], timeout=PROBE_SECONDS)
+    if code != 0 or output.strip() != home:
+        raise StepFailed("probe", f"Dovecot does not find {address}: {tail(output)}")
+
+
+def own_names() -> set[str]:
+    """Return the domains that Postfix takes for the node's own; a node without Postfix is not prepared."""
+    code, output = Step.probe(["postconf", "-xh", "mydestination", "myhostname"], timeout=PROBE_SECONDS)
+    if code == 127:
+        raise StepFailed("missing_software", "Postfix is not installed; run server.prepare with the mail role")
+    if code != 0:
+        raise StepFailed("config_broken", f"Postfix's configuration cannot be read: {tail(output)}")
+    return {name.strip().lower() for name in output.replace(",", " ").split()}
+
+
+def require_signature(domain: str, selector: str) -> None:
+    """Let the running rspamd sign a message of the domain; its maps are re-read within a second."""
+    deadline = time.monotonic() + PROBE_SECONDS
+    while True:
+        signature = _signature(domain)
+        if f"s={selector};" in signature and f"d={domain};" in signature:
+            return
+        if time.monotonic() >= deadline:
+            raise StepFailed(
+                "probe",
+                "rspamd does not sign for {} with selector {} ({})".format(
+                    domain, selector, signature or "no signature"
+                ),
+            )
+        time.sleep(0.1)
+
+
+def _signature(domain: str) -> str:
+    sender = f"postmaster@{domain}"
+    message = f"From: <{sender}>\r\nTo: <{sender}>\r\nSubject: probe\r\nMessage-ID: <probe@{domain}>\r\n\r\nprobe\r\n"
+    headers = {"From": sender, "Rcpt": sender, "User": sender, "IP": "127.0.0.1"}
+    connection = _LocalConnection(CONTROLLER_SOCKET)
+    try:
+        connection.request("POST", "/checkv2", body=message.encode(), headers=headers)
+        found = json.loads(connection.getresponse().read(1024 * 1024)).get("dkim-signature", "")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"rspamd did not answer: {error}"
+    finally:
+        connection.close()
+    return "".join((found if isinstance(found, str) else "".join(found)).split())
+
+
+class _LocalConnection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=PROBE_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def home_of(vmail_directory: str, domain: str, local_part: str) -> str:
+    """Return the home directory Dovecot gives a mailbox."""
+    return os.path.join(vmail_directory, domain, local_part)

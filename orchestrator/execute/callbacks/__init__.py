@@ -1,0 +1,1 @@
+"""Callback plugins of ansible for the orchestrator's own runs."""

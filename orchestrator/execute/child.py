@@ -1,0 +1,145 @@
+"""The helper process of one attempt: runs ansible-runner and sends bounded JSON lines to the orchestrator.
+
+It is started with a clean environment in a session of its own. When the orchestrator dies, even by SIGKILL, the kernel sends
+SIGTERM here, and the helper ends every process of the attempt before it leaves.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from orchestrator.execute import events, processes
+from orchestrator.execute.text import Mask
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+
+
+class _Stopped(BaseException):
+    """SIGTERM arrived, or the attempt says more than it may."""
+
+
+class _Sender:
+    """Writes lines to the orchestrator; refuses to write more than the attempt's share."""
+
+    def __init__(self, descriptor: int, maximum_events: int, maximum_bytes: int) -> None:
+        self._stream = os.fdopen(descriptor, "wb", buffering=0)
+        self._events, self._bytes = maximum_events, maximum_bytes
+
+    def send(self, line: Mapping[str, Any]) -> None:
+        """Send one object; _Stopped when there were too many."""
+        data = json.dumps(line).encode() + b"\n"
+        self._events -= 1
+        self._bytes -= len(data)
+        if self._events < 0 or self._bytes < 0:
+            self.last({"kind": "flood"})
+            raise _Stopped
+        self._write(data)
+
+    def last(self, line: Mapping[str, Any]) -> None:
+        """Send an object that is allowed in any case."""
+        self._write(json.dumps(line).encode() + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._stream.write(view) :]
+
+
+def main() -> int:
+    """Run the attempt described on standard input; return 0 unless the helper itself broke."""
+    signal.signal(signal.SIGTERM, _stop)
+    order = json.loads(sys.stdin.buffer.read())
+    _bind_to(order["parent"])
+    _limit(order["memory_bytes"], order["file_bytes"])
+    sender = _Sender(_take_standard_output(), order["maximum_events"], order["maximum_bytes"])
+    try:
+        sender.last({"kind": "end", **_run(order, sender)})
+        return 0
+    except _Stopped:
+        return 0
+    except Exception as error:  # noqa: BLE001 - told to the orchestrator, which decides
+        traceback.print_exc()
+        sender.last({"kind": "broken", "message": f"{type(error).__name__}: {error}"[:2000]})
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        processes.end(order["attempt"], [_myself()], order["grace_seconds"])
+
+
+def _run(order: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
+    from ansible_runner import Runner, RunnerConfig  # here, so that SIGTERM and the limits are in force before
+
+    job = Path(order["job_file"])
+    mask = Mask(json.loads(job.read_bytes()))
+    token = int(os.environ["JOB_ID"])
+
+    def handle(event: Mapping[str, Any]) -> bool:
+        # Only ansible itself knows the token: what looks like an event in a node's output is not one.
+        if event.get("job_id") == token and (line := events.compact(event, mask)):
+            sender.send(line)
+        return False  # nothing is kept on disk
+
+    config = RunnerConfig(
+        private_data_dir=order["directory"],
+        playbook=order["playbook"],
+        inventory=order["inventory"],
+        limit=order["limit"],
+        extravars={"job_file": order["job_file"]},
+        cmdline="--check --diff" if order["check"] else None,
+        forks=1,
+        timeout=order["timeout_seconds"],
+        ident="run",
+        fact_cache_type="memory",
+        quiet=True,
+        suppress_env_files=True,
+    )
+    config.prepare()
+    status, code = Runner(config, event_handler=handle, remove_partials=True).run()
+    return {"status": status, "code": code}
+
+
+def _take_standard_output() -> int:
+    """Return the pipe to the orchestrator under a number no child inherits; what anybody prints goes nowhere."""
+    pipe = os.dup(1)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return pipe
+
+
+def _bind_to(parent: int) -> None:
+    """End with the orchestrator, and adopt every orphan of the attempt."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for option, value in ((_PR_SET_PDEATHSIG, signal.SIGTERM), (_PR_SET_CHILD_SUBREAPER, 1)):
+        if libc.prctl(option, value, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
+    if os.getppid() != parent:
+        sys.exit(1)  # it died before the kernel knew whom to tell
+
+
+def _limit(memory_bytes: int, file_bytes: int) -> None:
+    """Bound every process of the attempt: a node's endless output ends the step, not the orchestrator's machine."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
+
+def _myself() -> processes.Process:
+    found = processes.identify(os.getpid())
+    assert found is not None  # noqa: S101 - a running process is in /proc
+    return found
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _Stopped

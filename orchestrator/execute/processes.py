@@ -1,0 +1,119 @@
+"""Finding and ending every process of an attempt.
+
+ansible's workers leave their session and ssh's masters detach, so neither a process group nor one parent covers an attempt.
+Two marks together do: descent from a known process, and a variable in the environment that every child inherits.
+Nothing is ever looked up by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "TENANTRY_ATTEMPT"  # environment variable: the attempt's name
+_PROC = Path("/proc")
+_POLL_SECONDS = 0.02
+_KILL_SECONDS = 20.0  # how long SIGKILL may take: a process in uninterruptible sleep dies later
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that cannot be mistaken for a later one with the same number."""
+
+    pid: int
+    started: int  # clock ticks since boot
+
+
+@dataclass(frozen=True)
+class _Row:
+    parent: int
+    started: int
+    alive: bool
+
+
+def identify(pid: int) -> Process | None:
+    """Return the process that has this number now."""
+    row = _row(pid)
+    return Process(pid, row.started) if row else None
+
+
+def find(attempt: str, roots: Iterable[Process] = ()) -> frozenset[Process]:
+    """Return the living processes of an attempt: the marked ones, and ``roots`` with all their descendants.
+
+    The caller itself is never among them.
+    """
+    table = _table()
+    wanted = {root.pid for root in roots if root.pid in table and table[root.pid].started == root.started}
+    wanted |= {pid for pid, row in table.items() if row.alive and _is_marked(pid, attempt)}
+    family = _with_descendants(wanted, table) - {os.getpid()}
+    return frozenset(Process(pid, table[pid].started) for pid in family if table[pid].alive)
+
+
+def end(attempt: str, roots: Iterable[Process] = (), grace_seconds: float = 3.0) -> frozenset[Process]:
+    """End an attempt's processes: SIGTERM, and SIGKILL after the grace, until none is left.
+
+    Returns those that survived even that (stuck in the kernel).
+    """
+    began = time.monotonic()
+    known: set[Process] = set(roots)
+    told: set[tuple[Process, int]] = set()
+    while found := find(attempt, known):
+        known |= found
+        waited = time.monotonic() - began
+        if waited > grace_seconds + _KILL_SECONDS:
+            return found
+        number = signal.SIGTERM if waited < grace_seconds else signal.SIGKILL
+        for process in found:
+            if (process, number) not in told:
+                told.add((process, number))
+                _send(process, number)
+        time.sleep(_POLL_SECONDS)
+    return frozenset()
+
+
+def _send(process: Process, number: int) -> None:
+    """Signal this very process, not one that got its number meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(process.pid)
+        try:
+            if identify(process.pid) == process:
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+
+def _with_descendants(pids: set[int], table: Mapping[int, _Row]) -> set[int]:
+    family = set(pids)
+    grown = True
+    while grown:
+        children = {pid for pid, row in table.items() if row.parent in family} - family
+        family |= children
+        grown = bool(children)
+    return family
+
+
+def _table() -> dict[int, _Row]:
+    rows = ((int(name), _row(int(name))) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208 - names only
+    return {pid: row for pid, row in rows if row is not None}
+
+
+def _row(pid: int) -> _Row | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold anything, even a bracket
+    return _Row(parent=int(fields[1]), started=int(fields[19]), alive=fields[0] not in "ZX")
+
+
+def _is_marked(pid: int, attempt: str) -> bool:
+    try:
+        environment = (_PROC / str(pid) / "environ").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False  # gone, or of another user and so not ours
+    return f"{MARK}={attempt}".encode() in environment.split(b"\0")

@@ -1,0 +1,140 @@
+"""The orchestrator's end of an attempt: reads the helper's lines, keeps the deadlines, ends the whole process tree."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from orchestrator.execute import processes
+
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+# Isolated mode reads neither PYTHONPATH nor the current directory; the orchestrator's own root is added last.
+_START = "import sys; sys.path.append(sys.argv[1]); from orchestrator.execute import child; sys.exit(child.main())"
+_POLL_SECONDS = 1.0
+_LINE_BYTES = 4_000_000
+
+
+class Cause(StrEnum):
+    """Why the supervision ended."""
+
+    EXIT = "exit"  # the helper ended by itself
+    TIMEOUT = "timeout"
+    IDLE = "idle"
+    CANCELLED = "cancelled"
+    FLOOD = "flood"
+
+
+@dataclass
+class Ended:
+    """Everything that is known of an attempt when it is over."""
+
+    cause: Cause
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    complaint: str = ""  # what the helper printed when it broke
+    survivors: int = 0  # processes that could not be ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Deadlines and bounds of one attempt."""
+
+    timeout_seconds: float
+    idle_seconds: float
+    grace_seconds: float
+    maximum_bytes: int
+
+
+def supervise(
+    order: Mapping[str, Any], environment: Mapping[str, str], limits: Limits, cancelled: Callable[[], bool]
+) -> Ended:
+    """Run the helper on ``order`` until it ends or must end; afterwards no process of the attempt is left."""
+    directory = Path(order["directory"])
+    ended = Ended(Cause.EXIT)
+    with _helper(order, environment, directory) as helper:
+        root = processes.identify(helper.pid)
+        try:
+            ended.cause = _read(helper, ended.lines, limits, cancelled)
+        finally:
+            roots = [root] if root else []
+            ended.survivors = len(processes.end(order["attempt"], roots, limits.grace_seconds))
+    with contextlib.suppress(OSError):
+        ended.complaint = (directory / "helper.err").read_bytes()[-4_000:].decode(errors="replace")
+    return ended
+
+
+@contextlib.contextmanager
+def _helper(
+    order: Mapping[str, Any], environment: Mapping[str, str], directory: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-I", "-c", _START, str(_PACKAGE_ROOT)]
+    with (
+        (directory / "helper.err").open("wb") as complaints,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=dict(environment),
+            cwd=directory,
+            start_new_session=True,
+            close_fds=True,
+        ) as helper,
+    ):
+        assert helper.stdin is not None  # noqa: S101 - asked for above
+        with contextlib.suppress(BrokenPipeError):  # it died at once: the missing result says so
+            helper.stdin.write(json.dumps({**order, "parent": os.getpid()}).encode())
+            helper.stdin.close()
+        yield helper
+
+
+def _read(
+    helper: subprocess.Popen[bytes], lines: list[dict[str, Any]], limits: Limits, cancelled: Callable[[], bool]
+) -> Cause:
+    assert helper.stdout is not None  # noqa: S101 - asked for above
+    now = time.monotonic()
+    deadline, heard, asked = now + limits.timeout_seconds, now, now
+    pending, total = bytearray(), 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(helper.stdout, selectors.EVENT_READ)
+        while True:
+            now = time.monotonic()
+            if now >= deadline:
+                return Cause.TIMEOUT
+            if now - heard >= limits.idle_seconds:
+                return Cause.IDLE
+            if now - asked >= _POLL_SECONDS:
+                asked = now
+                if cancelled():
+                    return Cause.CANCELLED
+            if not selector.select(min(_POLL_SECONDS, deadline - now)):
+                continue
+            chunk = os.read(helper.stdout.fileno(), 65_536)
+            if not chunk:
+                return Cause.EXIT
+            heard = time.monotonic()
+            total += len(chunk)
+            pending += chunk
+            if total > limits.maximum_bytes or len(pending) > _LINE_BYTES:
+                return Cause.FLOOD
+            *complete, rest = pending.split(b"\n")
+            pending = bytearray(rest)
+            lines.extend(line for line in map(_parse, complete) if line is not None)
+
+
+def _parse(line: bytes | bytearray) -> dict[str, Any] | None:
+    """Return an object the helper sent; a line that is none is dropped, and its absence makes the attempt fail."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

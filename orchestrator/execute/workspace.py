@@ -1,0 +1,128 @@
+"""The private directory of one attempt, and the removal of those whose orchestrator died.
+
+<run_root>/                 0700
+├── .creating               lock: held while a directory appears, so that the janitor never meets half of one
+└── a-5f0c…/                0700, one attempt; its name marks every process of the attempt
+    ├── alive               lock: held by the orchestrator for as long as it runs the attempt
+    ├── job.json            0600, what the playbook reads; the only file that holds a secret
+    ├── inventory.json      one host
+    ├── known_hosts         its pinned keys
+    ├── ansible.cfg         empty: no other configuration is read
+    ├── helper.err          what the helper printed when it broke
+    ├── env/settings        ansible-runner's
+    ├── home/ tmp/          ANSIBLE_HOME, HOME and TMPDIR
+    └── artifacts/          ansible-runner's events, each removed when it has been read
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.records import Host
+from orchestrator.execute import processes, target
+
+CANARY = "{{ 1+1 }}"  # the playbooks check that it is still nine characters long: job values are never templates
+_NAME = re.compile(r"a-[0-9a-f]{32}")
+
+
+@contextlib.contextmanager
+def attempt(run_root: Path, host: Host, job: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield a fresh directory for one attempt and remove it, whatever happens. Raises OSError, ValueError, TypeError."""
+    document = json.dumps({**job, "canary": CANARY}, allow_nan=False)
+    with _locked_directory(run_root) as directory:
+        try:
+            for name in ("home", "tmp", "env"):
+                (directory / name).mkdir(mode=0o700)
+            _write(directory / "job.json", document)
+            _write(directory / "inventory.json", target.inventory(host))
+            _write(directory / "known_hosts", target.known_hosts(host))
+            _write(directory / "ansible.cfg", "[defaults]\n")
+            _write(directory / "env" / "settings", json.dumps(settings))
+            yield directory
+        finally:
+            remove(directory)
+
+
+@contextlib.contextmanager
+def _locked_directory(run_root: Path) -> Iterator[Path]:
+    run_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = run_root / f"a-{secrets.token_hex(16)}"
+    with _lock(run_root / ".creating", wait=True):
+        directory.mkdir(mode=0o700)
+        alive = _open_lock(directory / "alive")
+        fcntl.flock(alive, fcntl.LOCK_EX)
+    try:
+        yield directory
+    finally:
+        os.close(alive)
+
+
+def sweep(run_root: Path, grace_seconds: float = 2.0) -> list[str]:
+    """End the processes and remove the directories of attempts whose orchestrator is gone; return their names."""
+    if not run_root.is_dir():
+        return []
+    swept = []
+    for directory in sorted(run_root.iterdir()):
+        if _NAME.fullmatch(directory.name) and directory.is_dir() and not directory.is_symlink():
+            with _dead(run_root, directory) as dead:
+                if dead:
+                    processes.end(directory.name, grace_seconds=grace_seconds)
+                    remove(directory)
+                    swept.append(directory.name)
+    return swept
+
+
+@contextlib.contextmanager
+def _dead(run_root: Path, directory: Path) -> Iterator[bool]:
+    """Say whether nobody runs this attempt any more; while it is so, no second janitor takes it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            with _lock(run_root / ".creating", wait=True):
+                stack.enter_context(_lock(directory / "alive", wait=False))
+        except (BlockingIOError, FileNotFoundError):
+            yield False  # it is alive, or went away by itself meanwhile
+            return
+        yield True
+
+
+@contextlib.contextmanager
+def _lock(path: Path, wait: bool) -> Iterator[None]:
+    descriptor = _open_lock(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(text)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory with everything in it; a file that vanishes meanwhile is fine. Raises OSError."""
+    while directory.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(directory)
+
+
+def free_bytes(run_root: Path) -> int:
+    """Return how much can still be written where attempts live."""
+    run_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = os.statvfs(run_root)
+    return state.f_bavail * state.f_frsize

@@ -1,0 +1,28 @@
+"""Real nodes. Under CI a machine without a lab is a failure; elsewhere it is a reason to skip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import check, config
+from lab.config import Lab
+from tests.conftest import require
+from tests.support.steps import Steps
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """Return the settings of the lab that the tests run in."""
+    found = config.load()
+    require("; ".join(f"{finding.what}: {finding.remedy}" for finding in check.missing(found)))
+    return found
+
+
+@pytest.fixture(scope="session")
+def steps(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Steps]:
+    """Yield what runs playbooks on nodes, as the orchestrator does."""
+    root: Path = tmp_path_factory.mktemp("runs")
+    yield Steps(lab, root)
