@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The frame of every module: arguments, guard, check mode, diff, result, and failures that name a reason.
 
-A module builds a ``Step``, calls ``step.run(main)`` and, inside ``main(step)``, uses ``step.file``,
-``step.directory``, ``step.absent``, ``step.command`` and ``step.facts``. What would change is noted the same way in check mode, where nothing is done.
+A module builds a ``Step``, calls ``step.run(main)`` and, inside ``main(step)``, uses ``step.file``, ``step.directory``,
+``step.absent``, ``step.command`` and ``step.facts``. What would change is noted the same way in check mode, where
+nothing is done.
 
 Reasons of a failure (``reason`` in the result), on which the orchestrator decides what happens next:
 ``invalid`` bad input · ``conflict`` the object belongs to somebody else · ``missing_software`` the node is not prepared ·
