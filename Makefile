@@ -51,10 +51,10 @@ test-acceptance: setup ## Real nodes: boots the lab, runs the stories, takes it 
 	tools/with-lab $(BIN)/pytest tests/acceptance
 
 demo: packages setup ## Boot the lab, order one service and prove it from outside
-	tools/demo
+	$(BIN)/python -m demo
 
 demo-down: ## Remove every trace of the demo
-	tools/demo-down
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo down; else $(PYTHON) -m lab down; fi
 
 lab-up: packages ## Boot the lab's nodes
 	$(PYTHON) -m lab up

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from lab import access, addresses, check, config, faults, image, nodes, resolver, snapshot, zones
+from lab import access, addresses, check, checkpoints, config, faults, image, nodes, resolver, snapshot, zones
 from lab.config import Lab
 from lab.errors import LabError, MissingError
 
@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--disk-mib", type=int, metavar="N", help="limit the disk of new nodes, so that it can be filled")
     _add(commands, "down", _down, "remove nodes, by default the whole lab").add_argument("node", nargs="*")
     _add(commands, "reset", _reset, "make a node factory-new").add_argument("node")
+    _add(commands, "save", _save, "keep the disks of nodes as they are now").add_argument("node", nargs="+")
+    _add(commands, "restore", _restore, "go back to the disks that were saved").add_argument("node", nargs="+")
     status = _add(commands, "status", _status, "show every node")
     status.add_argument("--json", action="store_true")
     ssh = _add(commands, "ssh", _ssh, "log in to a node or run a command on it")
@@ -138,6 +140,14 @@ def _down(lab: Lab, arguments: argparse.Namespace) -> None:
 def _reset(lab: Lab, arguments: argparse.Namespace) -> None:
     nodes.reset(lab, arguments.node)
     print(f"{arguments.node} is factory-new")
+
+
+def _save(lab: Lab, arguments: argparse.Namespace) -> None:
+    checkpoints.save(lab, arguments.node)
+
+
+def _restore(lab: Lab, arguments: argparse.Namespace) -> None:
+    checkpoints.restore(lab, arguments.node)
 
 
 def _status(lab: Lab, arguments: argparse.Namespace) -> None:
