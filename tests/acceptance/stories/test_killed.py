@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def assert_never_twice(site: Installation) -> None:
             spans.setdefault(entry["task_id"], []).append(span)
     for task, attempts in spans.items():
         attempts.sort()
-        for one, following in zip(attempts, attempts[1:], strict=False):
+        for one, following in itertools.pairwise(attempts):
             assert one[1] <= following[0], f"two attempts at task {task} overlap"
 
 

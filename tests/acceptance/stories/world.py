@@ -21,6 +21,8 @@ from demo.installation import GROUP, PACKAGE, Installation, Node
 from lab import addresses, snapshot
 
 NODES = tuple(Node(name=name) for name in ("web1", "mail1", "dns1", "dns2"))
+# The guard remembers who was there last; that is its purpose, and no part of a service.
+BOOKKEEPING = ("/var/lib/tenantry/guard/*",)
 PASSWORD = "correct horse {{ 7*7 }} 'battery' $(id)"
 
 
@@ -69,7 +71,7 @@ def assert_live(site: Installation, domain: str, web: str = "web1", mail: str = 
 
 def trees(site: Installation, names: tuple[str, ...] = tuple(node.name for node in NODES)) -> dict[str, snapshot.Tree]:
     """Return what every node holds."""
-    return {name: snapshot.tree(site.lab, name) for name in names}
+    return {name: snapshot.tree(site.lab, name, exclude=BOOKKEEPING) for name in names}
 
 
 def difference(before: dict[str, snapshot.Tree], after: dict[str, snapshot.Tree]) -> list[str]:

@@ -1,0 +1,57 @@
+"""Memory of a process and everything below it, from /proc."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_POLL_SECONDS = 0.1
+
+
+@dataclass
+class Peak:
+    """The highest sum that was seen."""
+
+    bytes: int = 0
+
+
+def resident(pid: int) -> int:
+    """Return the proportional set size of one process in bytes, 0 when it is gone: shared pages count once in all."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all its descendants."""
+    found, rest = [], [pid]
+    while rest:
+        one = rest.pop()
+        found.append(one)
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                rest += [int(number) for number in children.read_text().split()]
+    return found
+
+
+@contextmanager
+def peak_while(pid: int) -> Iterator[Peak]:
+    """Watch a process and its descendants while the block runs."""
+    peak, stop = Peak(), threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(_POLL_SECONDS):
+            peak.bytes = max(peak.bytes, sum(resident(one) for one in family(pid)))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        stop.set()
+        thread.join()
