@@ -29,9 +29,8 @@ FILES = {"routing": "postfix", "accounts": "dovecot"}  # and the group that read
 SCHEMA = {
     "routing": """
         CREATE TABLE domains (
-            domain TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, shared INTEGER NOT NULL DEFAULT 0,
-            quota_mb INTEGER NOT NULL, mailboxes INTEGER NOT NULL, active INTEGER NOT NULL DEFAULT 1,
-            dkim_selector TEXT
+            domain TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, quota_mb INTEGER NOT NULL,
+            mailboxes INTEGER NOT NULL, active INTEGER NOT NULL DEFAULT 1, dkim_selector TEXT
         ) WITHOUT ROWID;
         CREATE TABLE mailboxes (
             address TEXT NOT NULL PRIMARY KEY, domain TEXT NOT NULL, owner TEXT NOT NULL,
