@@ -8,7 +8,7 @@ export TENANTRY_HOME ?= $(CURDIR)/.tenantry
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help packages setup lock check format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
+.PHONY: help packages setup lock check reference format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ check: setup ## Format, lint, types, playbooks: everything that needs no node
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline --profile production
 	tools/syntax-check
+	$(BIN)/python -m tools.generate_reference --check
+
+reference: setup ## Write the generated pages of docs/reference anew
+	$(BIN)/python -m tools.generate_reference
 
 format: setup ## Format the Python code
 	$(BIN)/ruff format .
