@@ -58,14 +58,16 @@ def _finished(ended: Ended, tasks: Sequence[_Line], host: Host) -> dict[str, Any
         return _unreachable(unreachable[-1], host)
     statistics = _last(ended.lines, "stats")
     end = _last(ended.lines, "end")
+    if statistics is None or end is None:
+        return _lost(ended)
     failures = [line for line in tasks if line["event"] == "runner_on_failed" and not line.get("ignored")]
-    clean = statistics is not None and end is not None and not _counted(statistics, host, ("failures", "dark"))
+    clean = not _counted(statistics, host, ("failures", "dark"))
     if failures and not clean:
         return _failed(failures[-1])
     reports = [line for line in tasks if _is_report(line, host)]
-    if clean and end is not None and end.get("code") == 0 and len(reports) == 1:
-        return _reported(reports[0])
-    return _lost(ended, len(reports))
+    if reports and clean and end.get("code") == 0:
+        return _reported(reports[-1], any(line.get("changed") for line in tasks))
+    return _lost(ended)
 
 
 def _is_report(line: _Line, host: Host) -> bool:
@@ -73,12 +75,13 @@ def _is_report(line: _Line, host: Host) -> bool:
     return (line["event"], line["action"], line.get("host")) == ("runner_on_ok", report.ACTION, host.name)
 
 
-def _reported(line: _Line) -> dict[str, Any]:
+def _reported(line: _Line, changed: bool) -> dict[str, Any]:
+    """Return the result of a success; ``changed``: some task says that it changed something."""
     try:
         found = report.parse(line.get("report"))
     except report.BadReport as error:
         return _result(Outcome.FAILED, "bad_report", f"the server's answer cannot be used: {error}")
-    outcome = Outcome.CHANGED if found.changed else Outcome.OK
+    outcome = Outcome.CHANGED if found.changed or changed else Outcome.OK
     return {"outcome": outcome, "facts": found.facts, "usage": found.usage, "warnings": found.warnings}
 
 
@@ -95,7 +98,7 @@ def _failed(line: _Line) -> dict[str, Any]:
     return _result(_TERMINAL.get(str(reason), Outcome.FAILED), str(reason), f"{line['task']}: {said}")
 
 
-def _lost(ended: Ended, reports: int) -> dict[str, Any]:
+def _lost(ended: Ended) -> dict[str, Any]:
     """Return the result of a run that ended without telling how the step went."""
     broken, end = _last(ended.lines, "broken"), _last(ended.lines, "end")
     said = [str(line.get("text", "")) for line in ended.lines if line.get("kind") == "text"]
@@ -103,8 +106,6 @@ def _lost(ended: Ended, reports: int) -> dict[str, Any]:
         cause = f"ansible-runner broke: {sentence(str(broken.get('message', '')), 300)}"
     elif end is None:
         cause = "the process that ran ansible was killed"
-    elif reports > 1:
-        cause = "the playbook reported more than once"
     elif _has(ended.lines, "stats"):
         cause = "the playbook ended without a report; does it match this server's roles?"
     else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.core.records import Host
 from orchestrator.execute.processes import MARK
 
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,12 +25,30 @@ def ssh_options(known_hosts: Path, connect_timeout: int) -> list[str]:
         "ForwardAgent": "no",
         "ForwardX11": "no",
         "PermitLocalCommand": "no",
-        "ControlMaster": "no",
         "ConnectTimeout": str(connect_timeout),
         "ServerAliveInterval": "5",
         "ServerAliveCountMax": "3",
     }
-    return ["-F", "/dev/null", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
+    return ["-F", "/dev/null", *_words(options)]
+
+
+def shared_connection() -> list[str]:
+    """Return the options by which the tasks of one attempt use one connection.
+
+    The path is relative to the attempt's private directory, in which ansible runs: a UNIX socket's path has room for 107
+    bytes only, and no other attempt can meet it. The connection is a process of the attempt and ends with it.
+    """
+    return _words({"ControlMaster": "auto", "ControlPath": "./ssh", "ControlPersist": "yes"})
+
+
+def connect_ahead(attempt: Path, host: Host, private_key: Path, connect_timeout: int) -> list[str]:
+    """Return the command that makes the shared connection while ansible still starts; without it the first task does."""
+    options = [*ssh_options(attempt / "known_hosts", connect_timeout), *shared_connection()]
+    return ["ssh", "-N", *options, "-i", str(private_key), "-l", host.login, "-p", str(host.port), "--", host.address]
+
+
+def _words(options: Mapping[str, str]) -> list[str]:
+    return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 
 
 def build(
@@ -84,7 +104,7 @@ def _connection(attempt: Path, private_key: Path, connect_timeout: int, retries:
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_PRIVATE_KEY_FILE": str(private_key),
-        "ANSIBLE_SSH_ARGS": " ".join(ssh_options(attempt / "known_hosts", connect_timeout)),
+        "ANSIBLE_SSH_ARGS": " ".join([*ssh_options(attempt / "known_hosts", connect_timeout), *shared_connection()]),
         "ANSIBLE_SSH_RETRIES": str(retries),
         "ANSIBLE_TIMEOUT": str(connect_timeout),
         "ANSIBLE_BECOME_METHOD": "sudo",

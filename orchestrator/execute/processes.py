@@ -13,11 +13,9 @@ import signal
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 MARK = "TENANTRY_ATTEMPT"  # environment variable: the attempt's name
-_PROC = Path("/proc")
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.005, 0.05  # first and longest pause between two looks
 _KILL_SECONDS = 20.0  # how long SIGKILL may take: a process in uninterruptible sleep dies later
 
 
@@ -62,6 +60,7 @@ def end(attempt: str, roots: Iterable[Process] = (), grace_seconds: float = 3.0)
     began = time.monotonic()
     known: set[Process] = set(roots)
     told: set[tuple[Process, int]] = set()
+    pause, longest = _POLL_SECONDS
     while found := find(attempt, known):
         known |= found
         waited = time.monotonic() - began
@@ -72,7 +71,8 @@ def end(attempt: str, roots: Iterable[Process] = (), grace_seconds: float = 3.0)
             if (process, number) not in told:
                 told.add((process, number))
                 _send(process, number)
-        time.sleep(_POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(pause * 1.5, longest)
     return frozenset()
 
 
@@ -98,22 +98,34 @@ def _with_descendants(pids: set[int], table: Mapping[int, _Row]) -> set[int]:
 
 
 def _table() -> dict[int, _Row]:
-    rows = ((int(name), _row(int(name))) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208 - names only
+    rows = ((int(name), _row(int(name))) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - names only
     return {pid: row for pid, row in rows if row is not None}
 
 
 def _row(pid: int) -> _Row | None:
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    text = _read(f"/proc/{pid}/stat")
+    if not text:
         return None
-    fields = text.rpartition(")")[2].split()  # the name before it may hold anything, even a bracket
-    return _Row(parent=int(fields[1]), started=int(fields[19]), alive=fields[0] not in "ZX")
+    fields = text.rpartition(b")")[2].split()  # the name before it may hold anything, even a bracket
+    return _Row(parent=int(fields[1]), started=int(fields[19]), alive=fields[0] not in (b"Z", b"X"))
 
 
 def _is_marked(pid: int, attempt: str) -> bool:
+    return f"{MARK}={attempt}".encode() in _read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def _read(path: str) -> bytes:
+    """Return what the kernel says, nothing when the process is gone or of another user and so not ours.
+
+    Plain system calls: this is done for every process of the machine, more than once in every attempt.
+    """
     try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False  # gone, or of another user and so not ours
-    return f"{MARK}={attempt}".encode() in environment.split(b"\0")
+        return b""
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, 65_536), b""))
+    except ProcessLookupError:
+        return b""
+    finally:
+        os.close(descriptor)

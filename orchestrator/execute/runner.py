@@ -142,6 +142,7 @@ class AnsibleExecutor:
             "inventory": str(directory / "inventory.json"),
             "job_file": str(directory / "job.json"),
             "limit": host.name,
+            "connect": environment.connect_ahead(directory, host, settings.private_key, settings.connect_timeout),
             "check": request.check,
             "timeout_seconds": request.timeout_seconds + _BACKSTOP_SECONDS,
             "grace_seconds": settings.grace_seconds,

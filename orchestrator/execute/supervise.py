@@ -9,7 +9,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,7 @@ from orchestrator.execute import processes
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # Isolated mode reads neither PYTHONPATH nor the current directory; the orchestrator's own root is added last.
-_START = "import sys; sys.path.append(sys.argv[1]); from orchestrator.execute import child; sys.exit(child.main())"
+_START = "import sys; sys.path.append(sys.argv[1]); from orchestrator.execute import child; child.leave(child.main())"
 _POLL_SECONDS = 1.0
 _LINE_BYTES = 4_000_000
 
@@ -60,26 +60,23 @@ def supervise(
     """Run the helper on ``order`` until it ends or must end; afterwards no process of the attempt is left."""
     directory = Path(order["directory"])
     ended = Ended(Cause.EXIT)
-    with _helper(order, environment, directory) as helper:
-        root = processes.identify(helper.pid)
-        try:
-            ended.cause = _read(helper, ended.lines, limits, cancelled)
-        finally:
-            roots = [root] if root else []
-            ended.survivors = len(processes.end(order["attempt"], roots, limits.grace_seconds))
+    helper = _start(order, environment, directory)
+    root = processes.identify(helper.pid)
+    try:
+        ended.cause = _read(helper, ended.lines, limits, cancelled)
+    finally:
+        survivors = processes.end(order["attempt"], [root] if root else [], limits.grace_seconds)
+        _release(helper)
+    ended.survivors = len(survivors)
     with contextlib.suppress(OSError):
-        ended.complaint = (directory / "helper.err").read_bytes()[-4_000:].decode(errors="replace")
+        ended.complaint = _tail(directory / "helper.err", 4_000)
     return ended
 
 
-@contextlib.contextmanager
-def _helper(
-    order: Mapping[str, Any], environment: Mapping[str, str], directory: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+def _start(order: Mapping[str, Any], environment: Mapping[str, str], directory: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-I", "-c", _START, str(_PACKAGE_ROOT)]
-    with (
-        (directory / "helper.err").open("wb") as complaints,
-        subprocess.Popen(
+    with (directory / "helper.err").open("wb") as complaints:
+        helper = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -88,19 +85,31 @@ def _helper(
             cwd=directory,
             start_new_session=True,
             close_fds=True,
-        ) as helper,
-    ):
-        assert helper.stdin is not None  # noqa: S101 - asked for above
-        with contextlib.suppress(BrokenPipeError):  # it died at once: the missing result says so
-            helper.stdin.write(json.dumps({**order, "parent": os.getpid()}).encode())
-            helper.stdin.close()
-        yield helper
+        )
+    assert helper.stdin is not None  # noqa: S101 - asked for above
+    with contextlib.suppress(BrokenPipeError), helper.stdin:  # it died at once: the missing result says so
+        helper.stdin.write(json.dumps({**order, "parent": os.getpid()}).encode())
+    return helper
+
+
+def _release(helper: subprocess.Popen[bytes]) -> None:
+    """Take leave of the helper; one that is stuck in the kernel is not waited for."""
+    assert helper.stdout is not None  # noqa: S101 - asked for in _start
+    helper.stdout.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        helper.wait(timeout=1.0)
+
+
+def _tail(path: Path, length: int) -> str:
+    with path.open("rb") as handle:
+        handle.seek(max(path.stat().st_size - length, 0))
+        return handle.read(length).decode(errors="replace")
 
 
 def _read(
     helper: subprocess.Popen[bytes], lines: list[dict[str, Any]], limits: Limits, cancelled: Callable[[], bool]
 ) -> Cause:
-    assert helper.stdout is not None  # noqa: S101 - asked for above
+    assert helper.stdout is not None  # noqa: S101 - asked for in _start
     now = time.monotonic()
     deadline, heard, asked = now + limits.timeout_seconds, now, now
     pending, total = bytearray(), 0

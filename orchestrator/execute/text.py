@@ -70,8 +70,11 @@ def _secrets(value: Any, inside: bool) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield how a secret may be written: as it is, as JSON, and line by line."""
+    """Yield how a secret may be written: as it is, as JSON, without its "{SCHEME}", and line by line."""
     yield secret
+    scheme, brace, rest = secret.partition("}")
+    if scheme.startswith("{") and brace and len(rest) >= _SHORTEST:
+        yield rest
     yield json.dumps(secret)[1:-1]
     lines = [line.strip() for line in secret.splitlines()]
     yield from (line for line in lines if len(line) >= _SHORTEST_LINE and not line.startswith("-----"))

@@ -27,10 +27,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from orchestrator.core.records import Host
 from orchestrator.execute import processes, target
 
 CANARY = "{{ 1+1 }}"  # the playbooks check that it is still nine characters long: job values are never templates
+logger = structlog.get_logger(__name__)
+
+_REMOVALS = 3
 _NAME = re.compile(r"a-[0-9a-f]{32}")
 
 
@@ -49,7 +54,7 @@ def attempt(run_root: Path, host: Host, job: Mapping[str, Any], settings: Mappin
             _write(directory / "env" / "settings", json.dumps(settings))
             yield directory
         finally:
-            remove(directory)
+            _remove_or_warn(directory)
 
 
 @contextlib.contextmanager
@@ -114,11 +119,23 @@ def _write(path: Path, text: str) -> None:
         handle.write(text)
 
 
+def _remove_or_warn(directory: Path) -> None:
+    """Remove the directory; when that fails the attempt's result still counts, and the janitor tries again."""
+    try:
+        remove(directory)
+    except OSError as error:
+        logger.warning("attempt not removed", directory=str(directory), error=str(error))
+
+
 def remove(directory: Path) -> None:
-    """Remove a directory with everything in it; a file that vanishes meanwhile is fine. Raises OSError."""
-    while directory.exists():
-        with contextlib.suppress(FileNotFoundError):
+    """Remove a directory with everything in it, its secret first. Raises OSError."""
+    (directory / "job.json").unlink(missing_ok=True)
+    for _ in range(_REMOVALS):  # a process that is just ending may still write
+        with contextlib.suppress(OSError):
             shutil.rmtree(directory)
+        if not directory.exists():
+            return
+    shutil.rmtree(directory)
 
 
 def free_bytes(run_root: Path) -> int:
