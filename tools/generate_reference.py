@@ -46,7 +46,8 @@ def actions() -> str:
         )
     head = (
         "# Actions\n\nAn *intent* is what a row may ask for; it fans out into *steps*, each a playbook on one server, and "
-        "*local* changes of the database.\n\n| action | kind | role | in the timeline | playbook | at most |\n|---|---|---|---|---|---|\n"
+        "*local* changes of the database.\n\n"
+        "| action | kind | role | in the timeline | playbook | at most |\n|---|---|---|---|---|---|\n"
     )
     return _page(head + "\n".join(rows))
 

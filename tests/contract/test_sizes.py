@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("orchestrator", "lab", "collections/ansible_collections/tenantry/hosting/plugins")
+FOLDERS = ("orchestrator", "lab", "demo", "bench", "tools", "collections/ansible_collections/tenantry/hosting/plugins")
 
 
 def files() -> Iterator[Path]:
