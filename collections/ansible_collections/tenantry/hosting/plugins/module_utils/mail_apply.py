@@ -26,7 +26,8 @@ from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step,
 RUN_DIRECTORY = "/run/tenantry-mail"
 UNITS = "/etc/systemd/system"
 SIEVE = "/etc/tenantry/mail/sieve"
-_LISTEN_SECONDS = 15.0
+_RELOAD_SECONDS = 5.0
+_START_SECONDS = 45.0  # rspamd compiles its patterns at its very first start
 _SYSTEMD_SECONDS = 60.0
 Files = Mapping[str, str]  # path -> content, all of them root's and readable by everybody
 
@@ -106,6 +107,7 @@ def _compile_sieve(step: Step) -> None:
                 step.note(compiled)
                 if not step.check_mode:
                     step.command(["sievec", script, compiled], reason="rejected")
+                    os.chmod(compiled, 0o644)  # delivery runs as the owner of the mail
 
 
 def _newer(one: str, other: str) -> bool:
@@ -118,7 +120,7 @@ def _enable(step: Step, units: list[str]) -> None:
         return
     step.note("units that start at boot", "", "\n".join(units) + "\n")
     if not step.check_mode:
-        step.command(["systemctl", "enable", "--quiet", *units], timeout=_SYSTEMD_SECONDS)
+        step.command(["systemctl", "enable", "--quiet", "--no-reload", *units], timeout=_SYSTEMD_SECONDS)
 
 
 def _run(step: Step, daemon: Daemon) -> None:
@@ -130,20 +132,21 @@ def _run(step: Step, daemon: Daemon) -> None:
     step.note(f"{daemon.unit}: {'reload' if active else 'start'}")
     if step.check_mode:
         return
-    if active and pending:
-        step.command(["systemctl", "reload", daemon.unit], timeout=_SYSTEMD_SECONDS)
-    elif not active:
+    if not active:
         step.command(["systemctl", "start", daemon.switch, daemon.unit], timeout=_SYSTEMD_SECONDS, reason="probe")
-    _listen(step, daemon)
+    elif pending:
+        step.command(["systemctl", "reload", daemon.unit], timeout=_SYSTEMD_SECONDS)
+    _listen(step, daemon, restart=active)
     safe.remove_file(_pending(daemon))
 
 
-def _listen(step: Step, daemon: Daemon) -> None:
-    """Wait for the daemon. What is new to a running one, such as another port, may need one restart."""
-    if not wait_until_heard(daemon, 3.0):
+def _listen(step: Step, daemon: Daemon, restart: bool) -> None:
+    """Wait for the daemon. What is new to a running one, such as another port, may need one ``restart``."""
+    if not wait_until_heard(daemon, _RELOAD_SECONDS if restart else _START_SECONDS):
         return
-    step.command(["systemctl", "restart", daemon.unit], timeout=_SYSTEMD_SECONDS, reason="probe")
-    if deaf := wait_until_heard(daemon, _LISTEN_SECONDS):
+    if restart:
+        step.command(["systemctl", "restart", daemon.unit], timeout=_SYSTEMD_SECONDS, reason="probe")
+    if deaf := wait_until_heard(daemon, _START_SECONDS if restart else 0.0):
         raise StepFailed("probe", deaf)
 
 

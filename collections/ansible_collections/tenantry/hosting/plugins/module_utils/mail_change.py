@@ -11,16 +11,51 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import mail_store
+from ansible_collections.tenantry.hosting.plugins.module_utils import mail_names, mail_store
+from ansible_collections.tenantry.hosting.plugins.module_utils.mail_daemons import POSTFIX_MAPS
 from ansible_collections.tenantry.hosting.plugins.module_utils.mail_store import Row, Store
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
 
-POSTFIX_MAPS = "/etc/postfix/tenantry"
 CONTROLLER_SOCKET = "/run/rspamd/controller.sock"
 PROBE_SECONDS = 10.0
 
 Wanted = Mapping[tuple[str, str], Mapping[str, Any]]  # (table, key) -> columns
 Before = dict[tuple[str, str], "Row | None"]
+
+
+def require_owner(row: Row | None, owner: str | None, what: str) -> str:
+    """Return who owns the object from now on; one that belongs to somebody else is a conflict.
+
+    Without ``owner``, in an engineer's run by hand, an object stays with whom it belongs to, and a new one is nobody's.
+    """
+    if row is None:
+        return owner or ""
+    if owner is not None and row["owner"] != owner:
+        raise StepFailed("conflict", f"{what} on this node belongs to {row['owner'] or 'nobody we know'}; free it first")
+    return str(row["owner"])
+
+
+def kept_by(keeper: str, wanted: Wanted) -> Wanted:
+    """Return the rows with their owner."""
+    return {place: {**columns, "owner": keeper} for place, columns in wanted.items()}
+
+
+def hosted(step: Step, store: Store, domain: str, owner: str | None) -> Row | None:
+    """Return the row of a domain that has to be here and the owner's; in check mode it may be still to come."""
+    row = store.row("main.domains", domain)
+    if row is None and not step.check_mode:
+        raise mail_names.refuse("domain", f"{domain} is not hosted on this node", "run mail.domain_present first")
+    require_owner(row, owner, domain)
+    return row
+
+
+def announced(step: Step, directory: str, wanted: Wanted) -> bool:
+    """In check mode on a node that is not prepared yet: say what would be written. False when there are tables."""
+    if not step.check_mode or mail_store.exists(directory):
+        return False
+    for (table, key), columns in wanted.items():
+        _note(step, table, key, None, columns)
+    return True
 
 
 def compare_and_put(step: Step, store: Store, wanted: Wanted) -> Before:
@@ -70,16 +105,6 @@ def require_user(address: str, home: str) -> None:
     code, output = Step.probe(["doveadm", "user", "-f", "home", address], timeout=PROBE_SECONDS)
     if code != 0 or output.strip() != home:
         raise StepFailed("probe", f"Dovecot does not find {address}: {tail(output)}")
-
-
-def own_names() -> set[str]:
-    """Return the domains that Postfix takes for the node's own; a node without Postfix is not prepared."""
-    code, output = Step.probe(["postconf", "-xh", "mydestination", "myhostname"], timeout=PROBE_SECONDS)
-    if code == 127:
-        raise StepFailed("missing_software", "Postfix is not installed; run server.prepare with the mail role")
-    if code != 0:
-        raise StepFailed("config_broken", f"Postfix's configuration cannot be read: {tail(output)}")
-    return {name.strip().lower() for name in output.replace(",", " ").split()}
 
 
 def require_signature(domain: str, selector: str) -> None:

@@ -67,8 +67,11 @@ def _dovecot(tree: str) -> str:
 
 
 def _rspamd(tree: str) -> str:
-    roots = [f"--var={name}={tree}" for name in ("CONFDIR", "LOCAL_CONFDIR")]
-    code, output = Step.probe(["rspamadm", *roots, "configtest", "-c", os.path.join(tree, "rspamd.conf")])
+    # The checker compiles patterns into a cache: it gets one of its own, since root's files would be in rspamd's way.
+    with tempfile.TemporaryDirectory(prefix="tenantry-mail-") as cache:
+        roots = [f"--var={name}={tree}" for name in ("CONFDIR", "LOCAL_CONFDIR")]
+        argv = ["rspamadm", *roots, f"--var=DBDIR={cache}", "configtest", "-c", os.path.join(tree, "rspamd.conf")]
+        code, output = Step.probe(argv)
     return "" if code in (0, _NOT_INSTALLED) else tail(output, 2)
 
 

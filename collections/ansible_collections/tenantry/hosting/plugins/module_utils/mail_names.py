@@ -66,6 +66,11 @@ def owner(value: str, field: str = "owner") -> str:
     return value
 
 
+def owner_or_none(value: str | None, field: str = "owner") -> str | None:
+    """Return the label of the owner, None in an engineer's run by hand."""
+    return None if value is None else owner(value, field)
+
+
 def password_hash(value: str, field: str = "password_hash") -> str:
     """Return a hash with its scheme; the value is never shown."""
     if not any(pattern.fullmatch(value) for pattern in _HASHES):
