@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.core.errors import InvalidInput, NotFound
 
 Value = int | bool | str
+_LIST_MAXIMUM = 20  # numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ class Knob:
         return parsers.get(self.kind, self._text)(text.strip())
 
     def _int(self, text: str) -> int:
-        if not text.lstrip("-").isdigit() or not self.low <= int(text) <= self.high:
+        if not re.fullmatch(r"-?[0-9]{1,9}", text) or not self.low <= int(text) <= self.high:
             raise InvalidInput(
                 self.name, f"{text!r} is out of range", f"give a whole number from {self.low} to {self.high}"
             )
@@ -52,7 +54,10 @@ class Knob:
 
     def _int_list(self, text: str) -> str:
         parts = [part.strip() for part in text.split(",")]
-        if not all(part.isdigit() and self.low <= int(part) <= self.high for part in parts):
+        is_short = len(parts) <= _LIST_MAXIMUM
+        if not is_short or not all(
+            re.fullmatch(r"[0-9]{1,9}", part) and self.low <= int(part) <= self.high for part in parts
+        ):
             raise InvalidInput(
                 self.name,
                 f"{text!r} is no list of numbers",
@@ -91,7 +96,7 @@ KNOBS: Mapping[str, Knob] = {
             high=10080,
             help="Minutes between attempts, growing; the last one repeats",
         ),
-        _int("tasks.batch_size", 20, 1, 500, "Tasks one orchestrator runs at once"),
+        _int("tasks.batch_size", 20, 1, 64, "Tasks one orchestrator runs at once"),
         _int("tasks.retention_days", 30, 1, 3650, "Days that finished tasks and their log are kept"),
         _int("tasks.stuck_after_minutes", 30, 1, 1440, "Minutes after which a running task counts as stuck"),
         _int(
@@ -155,9 +160,9 @@ def knob(name: str) -> Knob:
     """Return a knob by name; NotFound suggests the nearest one."""
     if name in KNOBS:
         return KNOBS[name]
-    near = difflib.get_close_matches(name, KNOBS, n=1)
+    near = difflib.get_close_matches(name[:64], KNOBS, n=1)
     raise NotFound(
         "setting",
-        f"there is no {name!r}",
+        f"there is no {name[:64]!r}",
         f"did you mean {near[0]}?" if near else "see `tenantry settings list`",
     )

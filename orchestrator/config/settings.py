@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,6 @@ def _seconds(env: Mapping[str, str], name: str, default: int, low: int, high: in
     text = env.get(name)
     if not text:
         return default
-    if not text.isdigit() or not low <= int(text) <= high:
+    if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise InvalidInput(name, f"is {text!r}", f"give whole seconds between {low} and {high}")
     return int(text)

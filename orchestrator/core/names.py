@@ -56,6 +56,8 @@ def domain(value: object, field: str = "domain") -> str:
     text = value.strip(" ").removesuffix(".")
     if not text:
         raise InvalidInput(field, "is empty", "give a domain such as shop.example")
+    if len(text) > _DOMAIN_MAXIMUM:  # in A-label form it would only be longer
+        raise InvalidInput(field, f"has {len(text)} characters, {_DOMAIN_MAXIMUM} are allowed", "shorten it")
     ascii_name = text.lower() if text.isascii() else _to_ascii(text, field)
     _check_labels(ascii_name, field)
     if ascii_name.rsplit(".", 1)[-1] in _SPECIAL_SUFFIXES:
@@ -84,7 +86,7 @@ def _check_labels(name: str, field: str) -> None:
         raise InvalidInput(field, f"{shown(name)} has no dot", "give a full domain such as shop.example")
     for label in labels:
         _check_label(label, name, field)
-    if labels[-1].isdigit():
+    if labels[-1].isdigit() or re.fullmatch("0x[0-9a-f]*", labels[-1]):  # resolvers read these as IPv4 addresses
         raise InvalidInput(field, f"{shown(name)} ends in a number", "give a domain name")
 
 

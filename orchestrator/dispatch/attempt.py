@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from peewee import DataError, IntegrityError
 
 from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, LeaseLost, TenantryError
+from orchestrator.core.names import shown
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome, Role, TaskStatus
 from orchestrator.dispatch.facts import facts_effect
@@ -100,8 +102,10 @@ def refused(error: TenantryError) -> RunResult:
 def _request(row: Task, claim: Claim) -> RunRequest | None:
     """Return what to run, or None when a newer intent has made this step pointless."""
     action = catalog.action(row.action)
-    if action.kind != "step" or (row.operation_id is None and row.service_id is not None):
+    if action.kind != "step" or (row.operation_id is None and not action.is_of_server):
         raise InvalidInput("action", f"{action.name} cannot be asked for by itself", "ask for a service.* action")
+    if action.is_of_server and row.service_id is not None:
+        raise InvalidInput("service_id", f"{action.name} concerns a server", "leave service_id out")
     server = Server.get_or_none(Server.id == row.server_id)
     if server is None:
         raise InvalidInput("server_id", "is missing or not known", "see `tenantry server list`")
@@ -117,6 +121,8 @@ def _request(row: Task, claim: Claim) -> RunRequest | None:
 
 def _job(row: Task, server: Server, claim: Claim) -> dict[str, Any] | None:
     if row.service_id is None:
+        for key in tasks.parse_params(row.params):
+            raise InvalidInput(f"params.{shown(key)[1:-1]}", "is not known", f"{row.action} takes no params")
         hostname = server.hostname or server.name
         addresses = [address for address in (server.ipv4, server.ipv6) if address]
         params = {"roles": sorted(server.role_set()), "hostname": hostname, "addresses": addresses}
@@ -150,3 +156,7 @@ def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatu
         return store(result, effects)
     except (InvalidInput, Conflict, IllegalTransition) as error:
         return store(refused(error), None)
+    except (IntegrityError, DataError) as error:  # another transaction was faster: the next attempt sees what it wrote
+        logger.warning("lost a race", task=claim.task_id, error=str(error))
+        message = "another request changed the same rows at the same time; it is tried again"
+        return store(RunResult(outcome=Outcome.FAILED, reason="race", message=message), None)

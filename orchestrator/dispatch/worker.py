@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from orchestrator.store.database import session
 logger = structlog.get_logger(__name__)
 
 _POOL = 64  # threads at most; the batch size bounds what runs
+_WATCH_SECONDS = 1.0  # how soon a request to stop a running task is seen
 
 
 class Worker:
@@ -68,7 +68,9 @@ class Worker:
     def rescue(self) -> None:
         """Take over tasks whose orchestrator has died."""
         with session():
-            for task_id in leases.rescue(is_dead):
+            with self._lock:
+                held = list(self._running)
+            for task_id in leases.rescue(is_dead, held):
                 logger.warning("rescued", action="rescue", task=task_id)
 
     def drain(self, seconds: float) -> bool:
@@ -98,17 +100,26 @@ class Worker:
             self._wake.set()
 
     def _heartbeat_loop(self) -> None:
-        while not self._stopping.wait(self._lease_seconds / 6):
-            with contextlib.suppress(Unavailable), session():
-                self._heartbeat()
+        """Look for requests to stop, and renew the leases six times before they would end."""
+        renew, pause = 0.0, min(_WATCH_SECONDS, self._lease_seconds / 6)
+        while not self._stopping.wait(pause):
+            is_due = time.monotonic() >= renew
+            try:
+                with session():
+                    self._watch(is_due)
+            except Unavailable as error:
+                logger.warning("database unavailable", action="heartbeat", error=str(error))
+            except Exception:
+                logger.exception("heartbeat failed", action="heartbeat")
+            else:
+                renew = time.monotonic() + self._lease_seconds / 6 if is_due else renew
 
-    def _heartbeat(self) -> None:
+    def _watch(self, renew: bool) -> None:
         with self._lock:
             held = list(self._running)
         if not held:
             return
-        lost = leases.heartbeat(held, self._lease_seconds)
+        ended = leases.heartbeat(held, self._lease_seconds) if renew else set()
+        ended |= leases.cancel_requests(held)
         with self._lock:
-            self._stop_now |= {
-                one for one in lost | leases.cancel_requests(held) if one in {c.task_id for c in self._running}
-            }
+            self._stop_now |= ended & {one.task_id for one in self._running}

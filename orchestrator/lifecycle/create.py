@@ -49,16 +49,18 @@ def create(intent: Intent, context: Context) -> Apply:
     """Check an order and return what stores it. Ordering the same domain again for a service deploys it again."""
     service_id = _service_id(intent)
     order = _read(intent.params, service_id)
-    sealed = intent.params.get("password_sealed")
-    password_hash = passwords.hashed(context.private_key(), sealed) if sealed else ""
+    sealed = read.optional(intent.params, "password_sealed")
+    password_hash = "" if sealed is None else passwords.hashed(context.private_key(), sealed)
     mailbox_hash = password_hash or passwords.unusable()
 
     def apply() -> dict[str, Any]:
         existing = services.get_locked(service_id)
         if existing is not None:
             return _again(existing, order, intent)
+        # The counter's lock makes orders take turns: of two that want overlapping names or the last place, one gets it.
+        uid = fleet.next_number("uid")
         services.refuse_foreign_domain(order.domain, service_id)
-        row = _insert(service_id, order, password_hash, mailbox_hash)
+        row = _insert(service_id, uid, order, password_hash, mailbox_hash)
         return start_deploy(row, intent)
 
     return apply
@@ -78,15 +80,15 @@ def _read(params: Mapping[str, Any], service_id: int) -> _Order:
     for key in ("vanity_name", "parent_domain"):
         if key in params:
             raise InvalidInput(key, "belongs to mode vanity only", "leave it out")
-    email = params.get("contact_email")
+    email, user = read.optional(params, "contact_email"), read.optional(params, "username")
     return _Order(
         domain=names.domain(read.required(params, "domain")),
         package=names.word(read.required(params, "package"), "package"),
         group=names.word(read.required(params, "group"), "group"),
         mode=mode,
         roles=read.roles(params.get("roles")),
-        username=names.username(params.get("username") or f"w{service_id}"),
-        contact_email=names.email(email) if email else "",
+        username=names.username(f"w{service_id}" if user is None else user),
+        contact_email="" if email is None else names.email(email),
     )
 
 
@@ -98,7 +100,7 @@ def _again(row: Service, order: _Order, intent: Intent) -> dict[str, Any]:
     return start_deploy(row, intent)
 
 
-def _insert(service_id: int, order: _Order, password_hash: str, mailbox_hash: str) -> Service:
+def _insert(service_id: int, uid: int, order: _Order, password_hash: str, mailbox_hash: str) -> Service:
     package, group = fleet.package(order.package), fleet.group(order.group)
     roles = limits.roles_allowed(package.limits, order.roles)
     if not roles:
@@ -112,7 +114,7 @@ def _insert(service_id: int, order: _Order, password_hash: str, mailbox_hash: st
         "package_id": package.id,
         "limits": package.limits,
         "username": order.username,
-        "uid": fleet.next_number("uid"),
+        "uid": uid,
         "password_hash": password_hash,
         "contact_email": order.contact_email,
         "php_version": package.limits["php_version"],

@@ -20,11 +20,12 @@ def mailbox_present(intent: Intent, context: Context) -> Apply:
     """Check the request and return what stores the mailbox and plans its step."""
     read.only(intent.params, ("local_part", "password_sealed", "quota_mb", "display_name"))
     local_part = names.local_part(read.required(intent.params, "local_part"))
-    sealed = intent.params.get("password_sealed")
-    password_hash = passwords.hashed(context.private_key(), sealed) if sealed else ""
+    sealed = read.optional(intent.params, "password_sealed")
+    password_hash = "" if sealed is None else passwords.hashed(context.private_key(), sealed)
     quota = intent.params.get("quota_mb")
     quota_mb = None if quota is None else read.whole(quota, "quota_mb", 1, 2**30)
-    display_name = read.text(intent.params.get("display_name") or "", "display_name", 128)
+    given = read.optional(intent.params, "display_name")
+    display_name = "" if given is None else read.text(given, "display_name", 128)
 
     def apply() -> dict[str, Any]:
         row = _active_service(intent)

@@ -28,6 +28,12 @@ def required(params: Mapping[str, Any], key: str) -> Any:
     return params[key]
 
 
+def optional(params: Mapping[str, Any], key: str) -> Any:
+    """Return a value, None when it is left out or empty; anything else is for its own check."""
+    value = params.get(key)
+    return None if isinstance(value, str) and not value else value
+
+
 def mode(value: Any) -> Mode:
     """Return the layout; split is the default."""
     try:
@@ -59,6 +65,6 @@ def text(value: Any, field: str, limit: int) -> str:
 
 def whole(value: Any, field: str, low: int, high: int) -> int:
     """Return a whole number between two bounds."""
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,12}", str(value)) or not low <= int(value) <= high:
+    if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,12}", str(value)) or not low <= int(value) <= high:
         raise InvalidInput(field, f"{shown(str(value))} is out of range", f"give a number from {low} to {high}")
     return int(value)

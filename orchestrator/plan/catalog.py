@@ -21,6 +21,11 @@ class Action:
     timeout_seconds: int = 120
 
     @property
+    def is_of_server(self) -> bool:
+        """True when it concerns a server and no service."""
+        return self.name.startswith("server.")
+
+    @property
     def playbook(self) -> str:
         """Path of the playbook below the project's root."""
         return f"playbooks/{self.name.replace('.', '/')}.yml"

@@ -55,7 +55,7 @@ def _number(name: str, value: Any) -> int:
         raise InvalidInput(name, "is no limit of a package", f"use one of {', '.join([*LIMITS, PHP_VERSION])}")
     limit = LIMITS[name]
     text = str(value)
-    if isinstance(value, bool) or not re.fullmatch(r"\d{1,13}", text) or not limit.low <= int(text) <= limit.high:
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,13}", text) or not limit.low <= int(text) <= limit.high:
         raise InvalidInput(name, f"{text[:20]!r} is out of range", f"give a number from {limit.low} to {limit.high}")
     return int(text)
 

@@ -20,7 +20,8 @@ from orchestrator.store.fleet import knob_value, next_number
 _LANES = 100  # looked into in one pass; of more, those of the best priority, at random among equals
 _WORKING = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 
-# Both walk the index from lane to lane, so their cost is that of the lanes, not of the rows.
+# Lanes that have a due task, and the best priority of those. SQLite walks the index from lane to lane; MariaDB, which cannot,
+# reads the index entries of what is queued. Finished rows cost neither anything.
 _SQLITE_LANES = """
 WITH RECURSIVE lanes(lane) AS (
     SELECT MIN(lane) FROM tasks WHERE status = 'queued'
@@ -28,10 +29,13 @@ WITH RECURSIVE lanes(lane) AS (
     SELECT (SELECT MIN(t.lane) FROM tasks t WHERE t.status = 'queued' AND t.lane > lanes.lane)
     FROM lanes WHERE lanes.lane IS NOT NULL
 )
-SELECT lane, (SELECT MIN(t.priority) FROM tasks t WHERE t.status = 'queued' AND t.lane = lanes.lane)
+SELECT lane, (SELECT t.priority FROM tasks t WHERE t.status = 'queued' AND t.lane = lanes.lane AND t.run_after <= ?
+              ORDER BY t.priority LIMIT 1)
 FROM lanes WHERE lane IS NOT NULL
 """
-_MARIADB_LANES = "SELECT lane, MIN(priority) FROM tasks WHERE status = 'queued' GROUP BY lane"
+_MARIADB_LANES = """
+SELECT lane, MIN(CASE WHEN run_after <= %s THEN priority END) FROM tasks WHERE status = 'queued' GROUP BY lane
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,30 +114,34 @@ def _running(column: str) -> dict[int, int]:
 
 
 def _candidates(now: datetime, slots: dict[int, int]) -> list[_Candidate]:
-    running = {row.lane for row in Task.select(Task.lane).where(Task.status == TaskStatus.RUNNING)}
+    servers = {row.id for row in Server.select(Server.id)}
     found: list[_Candidate] = []
-    for lane in _open_lanes(slots, running):
-        found += _heads(lane, now)
+    for lane in _open_lanes(now, slots, servers):
+        server_id, service_id = (int(part) for part in lane.split(":"))
+        # A task that names no server there is is claimed as well, to be refused by name instead of waiting for ever.
+        found += _heads(lane, server_id if server_id in servers else 0, service_id, now)
     return found
 
 
-def _open_lanes(slots: dict[int, int], running: set[str]) -> list[str]:
+def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int]) -> list[str]:
     """Return the lanes that could begin something now, at most _LANES of them.
 
     Intents and local steps of one service (server 0) run one after another.
     """
-    rows = database.execute_sql(_SQLITE_LANES if is_sqlite() else _MARIADB_LANES).fetchall()
+    running = {row.lane for row in Task.select(Task.lane).where(Task.status == TaskStatus.RUNNING)}
+    moment = now.strftime("%Y-%m-%d %H:%M:%S.%f")
+    rows = database.execute_sql(_SQLITE_LANES if is_sqlite() else _MARIADB_LANES, (moment,)).fetchall()
     open_lanes = []
     for lane, priority in rows:
         server_id = int(lane.split(":")[0])
-        if (server_id == 0 and lane not in running) or slots.get(server_id, 0) > 0:
+        is_free = slots.get(server_id, 0) > 0 if server_id in servers else lane not in running
+        if priority is not None and is_free:
             open_lanes.append((priority, random.random(), lane))  # noqa: S311 - fairness, not secrecy
     return [lane for _, _, lane in sorted(open_lanes)[:_LANES]]
 
 
-def _heads(lane: str, now: datetime) -> list[_Candidate]:
+def _heads(lane: str, server_id: int, service_id: int, now: datetime) -> list[_Candidate]:
     """Return the first due tasks of a lane."""
-    server_id, service_id = (int(part) for part in lane.split(":"))
     query = (
         Task.select(Task.id, Task.priority, Task.run_after)
         .where((Task.status == TaskStatus.QUEUED) & (Task.lane == lane) & (Task.run_after <= now))

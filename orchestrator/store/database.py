@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 # Whole transactions that lost a race may be replayed: deadlock, lock wait, changed snapshot (MariaDB 11.6.2 and later).
 _REPLAY_CODES = frozenset({1213, 1205, 1020})
-_GONE_CODES = frozenset({0, 2003, 2006, 2013, 2014, 2055, 4031, 1927, 1053})
+_GONE_CODES = frozenset({0, 2002, 2003, 2005, 2006, 2013, 2014, 2055, 4031, 1927, 1053, 1040, 1203})
+_REFUSED_CODES = frozenset({1044, 1045, 1049, 1142, 1698})  # account or database: a person has to correct something
+_FULL_CODES = frozenset({1021, 1114, 1290, 1836, 3})
+_FULL_TEXTS = ("disk is full", "disk I/O error", "readonly database")
 _REPLAYS = 8
 
 
@@ -84,10 +87,15 @@ def _mariadb(url: str) -> MySQLDatabase:
 
 @contextmanager
 def session() -> Iterator[None]:
-    """Hold this thread's connection for a stretch of queries and give it back afterwards."""
+    """Hold this thread's connection for a stretch of queries and give it back afterwards.
+
+    Raises Unavailable when the database cannot be reached.
+    """
     opened = database.is_closed()
     try:
         yield
+    except (OperationalError, InterfaceError) as error:
+        raise _translated(error) from error
     finally:
         if opened and not database.is_closed():
             database.close()
@@ -151,6 +159,12 @@ def _atomic() -> Any:
     return database.atomic("IMMEDIATE") if is_sqlite() else database.atomic()
 
 
+def _forget_connection() -> None:
+    """Give up a connection that is dead; one inside a transaction is closed when that has ended."""
+    if not database.is_closed() and not database.in_transaction():
+        database.close()
+
+
 def _code(error: Exception) -> int | None:
     return error.args[0] if error.args and isinstance(error.args[0], int) else None
 
@@ -161,8 +175,14 @@ def _may_replay(error: Exception) -> bool:
 
 def _translated(error: Exception) -> Exception:
     if _code(error) in _GONE_CODES or isinstance(error, InterfaceError):
-        database.close()
+        _forget_connection()
         return Unavailable(f"the database does not answer ({error}); check TENANTRY_DATABASE_URL and that it runs")
+    if _code(error) in _REFUSED_CODES:
+        return Unavailable(f"the database refuses us ({error}); check the account in TENANTRY_DATABASE_URL")
+    if _code(error) in _FULL_CODES or any(text in str(error) for text in _FULL_TEXTS):
+        return Unavailable(f"the database cannot write ({error}); check its disk and that it is not read-only")
+    if _may_replay(error):
+        return Unavailable("the database was busy for too long; is another program holding a lock?")
     if "unable to open database file" in str(error):
         return Unavailable("the database file cannot be opened; check the folder in TENANTRY_DATABASE_URL")
     if "no such table" in str(error) or _code(error) == 1146:

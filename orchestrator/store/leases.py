@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Task
@@ -37,48 +37,42 @@ def cancel_requests(claims: Iterable[Claim]) -> set[int]:
     return {row.id for row in query}
 
 
-def release(claims: Iterable[Claim]) -> None:
-    """Give tasks back that were never begun; the attempt does not count."""
-
-    def work() -> None:
-        for one in claims:
-            Task.update(
-                status=TaskStatus.QUEUED,
-                attempts=Task.attempts - 1,
-                lease_owner=None,
-                lease_until=None,
-                lease_token=None,
-            ).where(_ours(one)).execute()
-
-    transaction(work)
-
-
-def rescue(is_dead: Callable[[str], bool]) -> list[int]:
+def rescue(is_dead: Callable[[str], bool], held: Iterable[Claim] = ()) -> list[int]:
     """Put tasks whose orchestrator is gone back into the queue and return their ids.
+
+    ``held`` are the caller's own: they run, and a database that was away for a while is no reason to run them twice.
 
     An orchestrator is gone when its lease ran out by the database's clock, or when ``is_dead`` knows that the process
     that ``lease_owner`` names has ended. The lost attempt counts, so that a task that kills its orchestrator is not run
     for ever; the fencing token of the next claim keeps the lost attempt from doing harm on the node.
     """
 
-    def work() -> list[int]:
-        now = database_now()
-        budget = int(knob_value("tasks.max_attempts"))
-        rescued = []
-        for row in Task.select().where(Task.status == TaskStatus.RUNNING):
-            if not (row.lease_until is None or row.lease_until < now or is_dead(row.lease_owner or "")):
-                continue
-            if row.attempts - row.unreachable >= budget:
-                outcome.give_up(row, "every attempt ended without a result")
-                continue
-            same = (Task.id == row.id) & (Task.lease_token == row.lease_token) & (Task.status == TaskStatus.RUNNING)
-            back = Task.update(
-                status=TaskStatus.QUEUED, run_after=now, lease_owner=None, lease_until=None, lease_token=None
-            )
-            if back.where(same).execute():
-                message = "the orchestrator that ran this attempt ended without a result; it is tried again"
-                log(row, "rescued", message=message, outcome="lost", started_at=row.started_at)
-                rescued.append(row.id)
-        return rescued
+    ours = {one.token for one in held}
 
-    return transaction(work)
+    def is_lost(row: Task, now: datetime) -> bool:
+        if row.status != TaskStatus.RUNNING or row.lease_token in ours:
+            return False
+        return row.lease_until is None or row.lease_until < now or is_dead(row.lease_owner or "")
+
+    now = database_now()
+    columns = (Task.id, Task.status, Task.lease_token, Task.lease_until, Task.lease_owner)
+    running = Task.select(*columns).where(Task.status == TaskStatus.RUNNING)
+    lost = [row.id for row in running if is_lost(row, now)]
+    return [task_id for task_id in lost if transaction(lambda task_id=task_id: _take_back(task_id, is_lost))]  # type: ignore[misc]
+
+
+def _take_back(task_id: int, is_lost: Callable[[Task, datetime], bool]) -> bool:
+    """Return whether a task was put back, looked at again under a lock: it may have ended meanwhile."""
+    row: Task | None = outcome.locked_with_operation(task_id)
+    now = database_now()
+    if row is None or not is_lost(row, now):
+        return False
+    if row.attempts - row.unreachable >= int(knob_value("tasks.max_attempts")):
+        outcome.give_up(row, "every attempt ended without a result")
+        return False
+    Task.update(status=TaskStatus.QUEUED, run_after=now, lease_owner=None, lease_until=None, lease_token=None).where(
+        Task.id == task_id
+    ).execute()
+    message = "the orchestrator that ran this attempt ended without a result; it is tried again"
+    log(row, "rescued", message=message, outcome="lost", started_at=row.started_at)
+    return True

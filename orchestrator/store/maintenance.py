@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from orchestrator.core.clock import utc_now
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task, TaskDependency
-from orchestrator.store.database import database_now, transaction
-from orchestrator.store.tasks import block_dependants, log
+from orchestrator.store.database import database_now, locked, transaction
+from orchestrator.store.tasks import withdraw
 
 _CHUNK = 500  # rows deleted in one transaction, so that no claim waits for a big purge
 FINISHED = (TaskStatus.DONE, TaskStatus.ERROR, TaskStatus.CANCELLED)
@@ -18,17 +18,16 @@ def cancel_withdrawn() -> int:
     """Cancel pending tasks whose ``cancel_requested`` another program has set; returns how many."""
 
     def work() -> int:
-        pending = Task.select().where((Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED]) & Task.cancel_requested)
-        rows = list(pending)
+        rows = [row for row in locked(_withdrawn()) if row.cancel_requested]
         for row in rows:
-            Task.update(status=TaskStatus.CANCELLED, finished_at=utc_now(), error="cancelled on request").where(
-                Task.id == row.id
-            ).execute()
-            block_dependants(row, f"task {row.id} ({row.action}) was cancelled")
-            log(row, "cancelled", message="cancelled on request", actor=row.requested_by)
+            withdraw(row, "cancelled on request", row.requested_by)
         return len(rows)
 
-    return transaction(work)
+    return transaction(work) if _withdrawn().exists() else 0
+
+
+def _withdrawn() -> Any:
+    return Task.select().where((Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED]) & Task.cancel_requested)
 
 
 def purge(retention_days: int) -> int:
@@ -37,18 +36,28 @@ def purge(retention_days: int) -> int:
     deleted = 0
     while count := transaction(lambda: _purge_chunk(before)):
         deleted += count
-    transaction(lambda: LogEntry.delete().where(LogEntry.at < before).execute())
-    transaction(lambda: Operation.delete().where(Operation.finished_at < before).execute())
-    transaction(lambda: OutboxRow.delete().where(OutboxRow.delivered_at < before).execute())
+    for model, moment in (
+        (LogEntry, LogEntry.at),
+        (Operation, Operation.finished_at),
+        (OutboxRow, OutboxRow.delivered_at),
+    ):
+        _purge_rows(model, moment < before)
     return deleted
+
+
+def _purge_rows(model: Any, is_old: Any) -> None:
+    def work() -> int:
+        ids = [row.id for row in model.select(model.id).where(is_old).limit(_CHUNK)]
+        return int(model.delete().where(model.id << ids).execute()) if ids else 0
+
+    while transaction(work):
+        pass
 
 
 def _purge_chunk(before: object) -> int:
     unfinished = Operation.select(Operation.id).where(Operation.finished_at.is_null())
     old = Task.select(Task.id).where(
-        (Task.finished_at < before)
-        & (Task.status << list(FINISHED))
-        & (Task.operation_id.is_null() | Task.operation_id.not_in(unfinished))
+        (Task.finished_at < before) & (Task.operation_id.is_null() | Task.operation_id.not_in(unfinished))
     )
     return delete([row.id for row in old.limit(_CHUNK)])
 

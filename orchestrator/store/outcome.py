@@ -8,16 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core.clock import utc_now
-from orchestrator.core.errors import IllegalTransition, LeaseLost
+from orchestrator.core.errors import LeaseLost, NotFound
 from orchestrator.core.records import RunResult
-from orchestrator.core.states import OPEN_STATUSES, Outcome, ServiceStatus, TaskStatus
+from orchestrator.core.states import OPEN_STATUSES, Outcome, TaskStatus, check_task_transition
 from orchestrator.models.fleet import Server
-from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task, TaskDependency
 from orchestrator.plan.backoff import Verdict
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, locked, transaction
-from orchestrator.store.tasks import block_dependants, log
+from orchestrator.store.tasks import abandon, block_dependants, fail_service, log
 
 Effects = Callable[[], dict[str, Any]]
 Decide = Callable[[Task], Verdict]
@@ -48,10 +47,9 @@ def record(
 def _record(
     claim: Claim, result: RunResult, decide: Decide, circuit: Circuit, effects: Effects | None
 ) -> TaskStatus | None:
-    row = Task.get_by_id(claim.task_id)
-    if row.operation_id:  # two steps that end together must see each other, or nobody wakes what waits for both
-        locked(Operation.select().where(Operation.id == row.operation_id)).get()
-    row = locked(Task.select().where(Task.id == claim.task_id)).get()
+    row = locked_with_operation(claim.task_id)
+    if row is None:
+        return None
     if row.status != TaskStatus.RUNNING or row.lease_token != claim.token:
         log(row, "late_result", message="a result came after the lease was lost; it is ignored", outcome=result.outcome)
         return None
@@ -65,16 +63,31 @@ def _record(
     return verdict.status
 
 
+def locked_with_operation(task_id: int) -> Task | None:
+    """Return a task locked for the caller's transaction, its operation first.
+
+    Two steps that end together must see each other, or nobody wakes what waits for both.
+    """
+    row: Task | None = Task.get_or_none(Task.id == task_id)
+    if row is None:
+        return None
+    if row.operation_id:
+        locked(Operation.select().where(Operation.id == row.operation_id)).first()
+    found: Task | None = locked(Task.select().where(Task.id == task_id)).first()
+    return found
+
+
 def _store(row: Task, result: RunResult, verdict: Verdict, produced: dict[str, Any] | None) -> None:
-    ended = verdict.status not in OPEN_STATUSES
+    check_task_transition(TaskStatus(row.status), verdict.status)
+    ended, now = verdict.status not in OPEN_STATUSES, database_now()
     kept = produced if produced is not None else {"outcome": str(result.outcome), "warnings": list(result.warnings)}
     Task.update(
         status=verdict.status,
         unreachable=row.unreachable,
-        run_after=row.run_after if ended else database_now() + verdict.delay,
+        run_after=row.run_after if ended else now + verdict.delay,
         lease_owner=None,
         lease_until=None,
-        finished_at=utc_now() if ended else None,
+        finished_at=now if ended else None,
         result=kept if result.outcome.is_success else None,
         error=None if result.outcome.is_success else result.message[:4000],
         blocked_by=None,
@@ -103,7 +116,9 @@ def _note_server(row: Task, outcome: Outcome, circuit: Circuit) -> None:
     """Open a server's circuit after a few unreachable attempts in a row; close it and wake its tasks when it answers."""
     if row.server_id is None or outcome in (Outcome.LOST, Outcome.CANCELLED, Outcome.TIMEOUT, Outcome.INVALID):
         return
-    server = locked(Server.select().where(Server.id == row.server_id)).get()
+    server = locked(Server.select().where(Server.id == row.server_id)).first()
+    if server is None:
+        return
     if outcome is Outcome.UNREACHABLE:
         _count_failure(server, circuit)
         return
@@ -132,7 +147,7 @@ def _follow(row: Task, status: TaskStatus, result: RunResult) -> None:
         block_dependants(row, f"task {row.id} ({row.action}) failed: {result.message[:200]}")
         _fail(row, result)
     elif status is TaskStatus.CANCELLED:
-        block_dependants(row, f"task {row.id} ({row.action}) was cancelled")
+        abandon(row, f"task {row.id} ({row.action}) was cancelled")
 
 
 def _wake_dependants(row: Task) -> None:
@@ -153,7 +168,7 @@ def _close_operation(row: Task) -> None:
         (Task.operation_id == row.operation_id) & (Task.status << [*OPEN_STATUSES, TaskStatus.ERROR])
     )
     if not open_tasks.exists():
-        Operation.update(status="done", finished_at=utc_now(), error=None).where(
+        Operation.update(status="done", finished_at=database_now(), error=None).where(
             Operation.id == row.operation_id
         ).execute()
 
@@ -162,20 +177,21 @@ def _fail(row: Task, result: RunResult) -> None:
     """A step that is given up on fails its operation and its service, visibly, and is announced."""
     message = f"{row.action}: {result.message}"[:2000]
     if row.operation_id is not None:
-        Operation.update(status="error", error=message, finished_at=utc_now()).where(
-            Operation.id == row.operation_id
+        Operation.update(status="error", error=message, finished_at=database_now()).where(
+            (Operation.id == row.operation_id) & (Operation.status != "cancelled")
         ).execute()
-        _fail_service(row, message)
+        fail_service(row, message)
     subject = f"operation:{row.operation_id}" if row.operation_id else f"task:{row.id}"
     notice("task_failed", subject, {"task": row.id, "service": row.service_id, "action": row.action, "error": message})
 
 
 def give_up(row: Task, message: str) -> None:
     """End a task in error without a result of its own, inside the caller's transaction."""
+    check_task_transition(TaskStatus(row.status), TaskStatus.ERROR)
     Task.update(
         status=TaskStatus.ERROR,
         error=message,
-        finished_at=utc_now(),
+        finished_at=database_now(),
         lease_owner=None,
         lease_until=None,
         lease_token=None,
@@ -188,20 +204,12 @@ def force_fail(task_id: int, actor: str) -> None:
     """End a task that is stuck. Its orchestrator, should it still live, loses the lease and stops the attempt."""
 
     def work() -> None:
-        row = locked(Task.select().where(Task.id == task_id)).first()
-        if row is None or row.status not in OPEN_STATUSES:
-            raise IllegalTransition("task", row.status if row else "nothing", TaskStatus.ERROR)
+        row = locked_with_operation(task_id)
+        if row is None:
+            raise NotFound("task", f"there is no task {task_id}", "see `tenantry task list`")
         give_up(row, f"force-failed by {actor}")
 
     transaction(work)
-
-
-def _fail_service(row: Task, message: str) -> None:
-    newest = Service.get_or_none((Service.id == row.service_id) & (Service.operation_id == row.operation_id))
-    if newest is not None:
-        Service.update(status=ServiceStatus.FAILED, error=message, updated_at=utc_now()).where(
-            Service.id == newest.id
-        ).execute()
 
 
 def notice(event: str, subject_key: str, payload: dict[str, Any]) -> None:

@@ -10,18 +10,34 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.models.base import database
 from orchestrator.store.database import is_sqlite, transaction
 
+# Other programs insert tasks: what the queue could not even read must never get in. The names are what they are shown.
+_CHECKS = """,
+    CONSTRAINT ${q}status must be one of the known words${q} CHECK (status IN
+        ('waiting', 'queued', 'running', 'done', 'error', 'cancelled')),
+    CONSTRAINT ${q}status waiting belongs to steps of an operation${q} CHECK
+        (status <> 'waiting' OR operation_id IS NOT NULL)"""
 # SQLite takes any value in any column; these refuse what MariaDB's types refuse by themselves.
-_TASK_CHECKS = """,
+_SQLITE_CHECKS = """,
     CONSTRAINT "action must be text" CHECK (typeof(action) = 'text'),
     CONSTRAINT "service_id must be a whole number" CHECK (typeof(service_id) IN ('integer', 'null')),
     CONSTRAINT "server_id must be a whole number" CHECK (typeof(server_id) IN ('integer', 'null')),
+    CONSTRAINT "operation_id must be a whole number" CHECK (typeof(operation_id) IN ('integer', 'null')),
     CONSTRAINT "params must be JSON text" CHECK (typeof(params) = 'text'),
+    CONSTRAINT "idempotency_key must be text" CHECK (typeof(idempotency_key) IN ('text', 'null')),
+    CONSTRAINT "requested_by must be text" CHECK (typeof(requested_by) = 'text'),
     CONSTRAINT "priority must be a whole number" CHECK (typeof(priority) = 'integer'),
-    CONSTRAINT "run_after must be a UTC time as YYYY-MM-DD HH:MM:SS" CHECK (run_after GLOB
-        '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9]*')"""
+    CONSTRAINT "attempts must be a whole number" CHECK
+        (typeof(attempts) = 'integer' AND typeof(unreachable) = 'integer' AND typeof(generation) = 'integer'),
+    CONSTRAINT "cancel_requested must be 0 or 1" CHECK (cancel_requested IN (0, 1)),
+    CONSTRAINT "run_after must be a UTC time as YYYY-MM-DD HH:MM:SS" CHECK (
+        datetime(run_after) IS substr(run_after, 1, 19) AND length(run_after) <= 26
+        AND (length(run_after) = 19 OR substr(run_after, 20, 2) GLOB '.[0-9]')
+        AND substr(run_after, 21) NOT GLOB '*[^0-9]*')"""
+_MARIADB_CHECKS = """,
+    CONSTRAINT `run_after must be a UTC time` CHECK (run_after >= '1970-01-01')"""
 
 _SQLITE = {
-    "task_checks": _TASK_CHECKS,
+    "task_checks": Template(_CHECKS).substitute(q='"') + _SQLITE_CHECKS,
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",
     "bigserial": "INTEGER PRIMARY KEY AUTOINCREMENT",
     "datetime": "DATETIME",
@@ -35,7 +51,7 @@ _SQLITE = {
     "server_of_role": "p.role || '=' || n.name",
 }
 _MARIADB = {
-    "task_checks": "",
+    "task_checks": Template(_CHECKS).substitute(q="`") + _MARIADB_CHECKS,
     "serial": "INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY",
     "bigserial": "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
     "datetime": "DATETIME(6)",

@@ -11,7 +11,7 @@ from peewee import JOIN, IntegrityError
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from orchestrator.core.records import Plan
-from orchestrator.core.states import OPEN_STATUSES, ServiceStatus, TaskStatus
+from orchestrator.core.states import OPEN_STATUSES, ServiceStatus, TaskStatus, check_task_transition
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
@@ -51,13 +51,21 @@ def parse_params(text: str) -> dict[str, Any]:
     if len(text) > MAXIMUM_PARAMS_BYTES:
         raise InvalidInput("params", f"has {len(text)} characters", f"at most {MAXIMUM_PARAMS_BYTES} are allowed")
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise InvalidInput("params", "is nested too deeply", "give a flat JSON object") from None
     except ValueError as error:
         raise InvalidInput("params", f"is no JSON ({error})", "give a JSON object") from None
     if not isinstance(value, dict):
         raise InvalidInput("params", "is not an object", 'give a JSON object such as {"domain": "shop.example"}')
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a key given twice would mean one thing to us and another to the next reader."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise InvalidInput("params", "gives a key twice", "give every key once")
     return value
 
 
@@ -132,6 +140,7 @@ def retry(task_id: int, actor: str) -> None:
         row = _locked_task(task_id)
         if row.status != TaskStatus.ERROR:
             raise IllegalTransition("task", row.status, TaskStatus.QUEUED)
+        check_task_transition(TaskStatus(row.status), TaskStatus.QUEUED)
         _refuse_superseded(row)
         Task.update(
             status=TaskStatus.QUEUED,
@@ -144,15 +153,23 @@ def retry(task_id: int, actor: str) -> None:
         ).where(Task.id == task_id).execute()
         Task.update(blocked_by=None, error=None).where(Task.blocked_by == task_id).execute()
         if row.operation_id:
-            Operation.update(status="running", error=None, finished_at=None).where(
-                Operation.id == row.operation_id
-            ).execute()
-            Service.update(status=ServiceStatus.DEPLOYING, error=None, updated_at=utc_now()).where(
-                (Service.operation_id == row.operation_id) & (Service.status == ServiceStatus.FAILED)
-            ).execute()
+            _resume(row.operation_id)
         log(row, "retried", message="put back into the queue", actor=actor)
 
     transaction(work)
+
+
+def _resume(operation_id: int) -> None:
+    """Let an operation go on; while another of its steps is in error it stays so, and what waits for that one blocked."""
+    failed = list(Task.select().where((Task.operation_id == operation_id) & (Task.status == TaskStatus.ERROR)))
+    for other in failed:
+        block_dependants(other, f"task {other.id} ({other.action}) failed: {str(other.error)[:200]}")
+    if failed:
+        return
+    Operation.update(status="running", error=None, finished_at=None).where(Operation.id == operation_id).execute()
+    Service.update(status=ServiceStatus.DEPLOYING, error=None, updated_at=utc_now()).where(
+        (Service.operation_id == operation_id) & (Service.status == ServiceStatus.FAILED)
+    ).execute()
 
 
 def _refuse_superseded(row: Task) -> None:
@@ -174,14 +191,41 @@ def cancel(task_id: int, actor: str) -> str:
         if row.status == TaskStatus.RUNNING:
             Task.update(cancel_requested=True).where(Task.id == task_id).execute()
             return "requested"
-        Task.update(status=TaskStatus.CANCELLED, finished_at=utc_now(), error=f"cancelled by {actor}").where(
-            Task.id == task_id
-        ).execute()
-        block_dependants(row, f"task {row.id} ({row.action}) was cancelled")
-        log(row, "cancelled", message=f"cancelled by {actor}", actor=actor)
+        withdraw(row, f"cancelled by {actor}", actor)
         return "cancelled"
 
     return transaction(work)
+
+
+def withdraw(row: Task, message: str, actor: str) -> None:
+    """Cancel a pending task inside the caller's transaction."""
+    check_task_transition(TaskStatus(row.status), TaskStatus.CANCELLED)
+    Task.update(status=TaskStatus.CANCELLED, finished_at=database_now(), error=message, blocked_by=None).where(
+        Task.id == row.id
+    ).execute()
+    abandon(row, f"task {row.id} ({row.action}) was cancelled")
+    log(row, "cancelled", message=message, actor=actor)
+
+
+def abandon(row: Task, message: str) -> None:
+    """End the operation of a step that was cancelled: nothing can finish it; a newer request for the service can."""
+    block_dependants(row, message)
+    if row.operation_id is None:
+        return
+    stopped = Operation.update(status="cancelled", error=message, finished_at=database_now()).where(
+        (Operation.id == row.operation_id) & (Operation.status == "running")
+    )
+    if stopped.execute():
+        fail_service(row, f"{message}; ask for service.redeploy")
+
+
+def fail_service(row: Task, message: str) -> None:
+    """Mark the service of a step as failed, unless a newer operation has taken over."""
+    Service.update(status=ServiceStatus.FAILED, error=message, updated_at=utc_now()).where(
+        (Service.id == row.service_id)
+        & (Service.operation_id == row.operation_id)
+        & (Service.status << [ServiceStatus.PENDING, ServiceStatus.DEPLOYING, ServiceStatus.FAILED])
+    ).execute()
 
 
 def _locked_task(task_id: int) -> Task:
@@ -229,7 +273,9 @@ def listing(
     statuses: Iterable[str] = (), action: str = "", service_id: int | None = None, server: str = "", limit: int = 50
 ) -> list[Task]:
     """Return the newest tasks that match, newest first, with the server's name as ``server_name``."""
-    query = Task.select(Task, Server.name.alias("server_name")).join(
+    heavy = {Task.params, Task.result}  # another program may have written megabytes there
+    columns = [field for field in Task._meta.sorted_fields if field not in heavy]
+    query = Task.select(*columns, Server.name.alias("server_name")).join(
         Server, JOIN.LEFT_OUTER, on=(Server.id == Task.server_id)
     )
     if wanted := list(statuses):
