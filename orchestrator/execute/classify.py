@@ -33,13 +33,14 @@ _Line = Mapping[str, Any]
 def classify(ended: Ended, host: Host, timeout_seconds: int) -> RunResult:
     """Return how the attempt ended; its duration is for the caller to fill in."""
     tasks = [line for line in ended.lines if line.get("kind") == "task"]
-    outcome = _stopped(ended, tasks, timeout_seconds) or _finished(ended, tasks, host)
+    outcome = _stopped(ended, timeout_seconds) or _finished(ended, tasks, host)
     return RunResult(**{**outcome, "events": step_events(tasks)})
 
 
-def _stopped(ended: Ended, tasks: Sequence[_Line], timeout_seconds: int) -> dict[str, Any] | None:
+def _stopped(ended: Ended, timeout_seconds: int) -> dict[str, Any] | None:
     """Return the result of an attempt that we ended."""
-    during = f" during “{tasks[-1]['task']}” or the task after it" if tasks else " before the first task"
+    current = _last(ended.lines, "start")
+    during = f" during “{current['task']}”" if current else " before its first task"
     if ended.cause is Cause.CANCELLED:
         return _result(Outcome.CANCELLED, "cancelled", f"stopped on request{during}")
     if ended.cause is Cause.TIMEOUT:

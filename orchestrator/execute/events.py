@@ -26,6 +26,8 @@ def compact(event: Mapping[str, Any], mask: Mask) -> dict[str, Any] | None:
         return {"kind": "text", "text": said} if said else None
     if not isinstance(data, dict):
         return None
+    if kind == "playbook_on_task_start":
+        return {"kind": "start", "task": _name(data, mask)}
     if kind == "playbook_on_stats":
         names = ("ok", "failures", "dark", "processed")
         return {"kind": "stats", **{name: data.get(name) or {} for name in names}}
@@ -39,7 +41,7 @@ def _task(kind: str, data: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     line = {
         "kind": "task",
         "event": kind,
-        "task": sentence(mask.text(str(data.get("task") or "")), 200),
+        "task": _name(data, mask),
         "action": action,
         "path": str(data.get("task_path") or ""),
         "host": data.get("host"),
@@ -53,6 +55,10 @@ def _task(kind: str, data: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     if action == report.ACTION and kind == "runner_on_ok":
         line["report"] = _report(result.get("report"), mask)
     return line
+
+
+def _name(data: Mapping[str, Any], mask: Mask) -> str:
+    return sentence(mask.text(str(data.get("task") or "")), 200)
 
 
 def _failure(result: Mapping[str, Any], mask: Mask) -> dict[str, Any]:

@@ -89,15 +89,15 @@ class ScriptedExecutor(NoopExecutor):
         seconds: float = 0.0,
     ) -> None:
         super().__init__(seconds)
-        self._function = script if callable(script) else None
+        self.script: Script | None = script if callable(script) else None
         queues = script if isinstance(script, Mapping) else {}
         self._queues = {action: list(results) for action, results in queues.items()}
 
     def answer(self, request: RunRequest) -> RunResult:
         """Return the scripted result, or CHANGED when the script has none for this attempt."""
         found: RunResult | Outcome | None = None
-        if self._function:
-            found = self._function(request)
+        if self.script:
+            found = self.script(request)
         else:
             with self._lock:
                 queue = self._queues.get(request.action)

@@ -76,6 +76,21 @@ def end(attempt: str, roots: Iterable[Process] = (), grace_seconds: float = 3.0)
     return frozenset()
 
 
+def received(pid: int) -> int:
+    """Return how many bytes the ssh clients below this process have read: all that a server has said.
+
+    0 where the kernel does not count (CONFIG_TASK_IO_ACCOUNTING, CONFIG_PROC_CHILDREN; Debian's does).
+    """
+    total, rest = 0, [pid]
+    while rest:
+        number = rest.pop()
+        rest += [int(child) for child in _read(f"/proc/{number}/task/{number}/children").split()]
+        if _read(f"/proc/{number}/comm") == b"ssh\n":
+            counted = _read(f"/proc/{number}/io").split()
+            total += int(counted[1]) if counted else 0
+    return total
+
+
 def _send(process: Process, number: int) -> None:
     """Signal this very process, not one that got its number meanwhile."""
     with contextlib.suppress(ProcessLookupError):

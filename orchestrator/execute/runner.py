@@ -37,13 +37,14 @@ class ExecutorSettings:
     project_root: Path  # playbooks/, roles/ and collections/ lie here
     run_root: Path  # private; one directory an attempt
     private_key: Path  # logs in to the servers
-    connect_timeout: int = 10
+    connect_timeout: int = 5
     connect_retries: int = 2  # a busy sshd drops connections (MaxStartups)
     idle_timeout: float = 900.0  # without any event: as long as the longest single task
     grace_seconds: float = 3.0  # between SIGTERM and SIGKILL
     maximum_events: int = 5_000
     maximum_bytes: int = 16_000_000  # of all events of an attempt
-    memory_bytes: int = 1_500_000_000  # of address space, for each process of an attempt
+    received_bytes: int = 32_000_000  # that a server may say in an attempt
+    memory_bytes: int = 1_000_000_000  # of address space, for each process of an attempt
     file_bytes: int = 64_000_000  # of each file an attempt writes
     free_bytes: int = 64_000_000  # that must be left where attempts live
 
@@ -158,6 +159,7 @@ class AnsibleExecutor:
             idle_seconds=self._settings.idle_timeout,
             grace_seconds=self._settings.grace_seconds,
             maximum_bytes=self._settings.maximum_bytes + 1_000_000,
+            received_bytes=self._settings.received_bytes,
         )
 
 

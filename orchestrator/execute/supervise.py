@@ -51,7 +51,8 @@ class Limits:
     timeout_seconds: float
     idle_seconds: float
     grace_seconds: float
-    maximum_bytes: int
+    maximum_bytes: int  # that the helper may send
+    received_bytes: int  # that the server may send
 
 
 def supervise(
@@ -106,31 +107,48 @@ def _tail(path: Path, length: int) -> str:
         return handle.read(length).decode(errors="replace")
 
 
+class _Watch:
+    """Says when an attempt must end before it has come to its end by itself."""
+
+    def __init__(self, pid: int, limits: Limits, cancelled: Callable[[], bool]) -> None:
+        self._pid, self._limits, self._cancelled = pid, limits, cancelled
+        self._asked = self.heard = time.monotonic()
+        self._deadline = self.heard + limits.timeout_seconds
+
+    def verdict(self) -> Cause | None:
+        """Return why the attempt must end now, None when it may go on; what costs something is asked once a second."""
+        now = time.monotonic()
+        if now >= self._deadline:
+            return Cause.TIMEOUT
+        if now - self.heard >= self._limits.idle_seconds:
+            return Cause.IDLE
+        if now - self._asked < _POLL_SECONDS:
+            return None
+        self._asked = now
+        if self._cancelled():
+            return Cause.CANCELLED
+        return Cause.FLOOD if processes.received(self._pid) > self._limits.received_bytes else None
+
+    def pause(self) -> float:
+        """Return for how many seconds nothing has to be decided."""
+        return max(min(_POLL_SECONDS, self._deadline - time.monotonic()), 0.0)
+
+
 def _read(
     helper: subprocess.Popen[bytes], lines: list[dict[str, Any]], limits: Limits, cancelled: Callable[[], bool]
 ) -> Cause:
     assert helper.stdout is not None  # noqa: S101 - asked for in _start
-    now = time.monotonic()
-    deadline, heard, asked = now + limits.timeout_seconds, now, now
+    watch = _Watch(helper.pid, limits, cancelled)
     pending, total = bytearray(), 0
     with selectors.DefaultSelector() as selector:
         selector.register(helper.stdout, selectors.EVENT_READ)
-        while True:
-            now = time.monotonic()
-            if now >= deadline:
-                return Cause.TIMEOUT
-            if now - heard >= limits.idle_seconds:
-                return Cause.IDLE
-            if now - asked >= _POLL_SECONDS:
-                asked = now
-                if cancelled():
-                    return Cause.CANCELLED
-            if not selector.select(min(_POLL_SECONDS, deadline - now)):
+        while (verdict := watch.verdict()) is None:
+            if not selector.select(watch.pause()):
                 continue
             chunk = os.read(helper.stdout.fileno(), 65_536)
             if not chunk:
                 return Cause.EXIT
-            heard = time.monotonic()
+            watch.heard = time.monotonic()
             total += len(chunk)
             pending += chunk
             if total > limits.maximum_bytes or len(pending) > _LINE_BYTES:
@@ -138,6 +156,7 @@ def _read(
             *complete, rest = pending.split(b"\n")
             pending = bytearray(rest)
             lines.extend(line for line in map(_parse, complete) if line is not None)
+    return verdict
 
 
 def _parse(line: bytes | bytearray) -> dict[str, Any] | None:

@@ -1,65 +1,43 @@
-"""An executor that runs nothing and remembers what it was asked, to test the queue alone."""
+"""The executor that runs nothing, with the one fact that a later step of a chain needs."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from orchestrator.core.records import RunRequest, RunResult
-from orchestrator.core.states import Outcome
+from orchestrator.execute.fake import ScriptedExecutor
 
 PUBLIC_KEY = "QUJD" * 98  # as long as a 2048-bit key in base64
 
 
-class RecordingExecutor:
+class RecordingExecutor(ScriptedExecutor):
     """Succeeds after ``seconds``; ``script`` may answer otherwise for a request."""
 
     def __init__(self, seconds: float = 0.0, script: Callable[[RunRequest], RunResult | None] | None = None) -> None:
-        self.seconds = seconds
-        self.script = script
-        self.requests: list[RunRequest] = []
-        self.overlaps: list[str] = []  # steps that ran twice at the same time
-        self.most_on: Counter[str] = Counter()  # highest number at once, by server
-        self._now: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        super().__init__(script, seconds)
 
-    def run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
-        """Pretend to run a playbook."""
-        step = (
-            f"{request.job['service']['id']} {request.job['fence']['key']}"
-            if "fence" in request.job
-            else request.action
-        )
-        with self._lock:
-            self.requests.append(request)
-            self._now.update([step, request.host.name])
-            if self._now[step] > 1:
-                self.overlaps.append(step)
-            self.most_on[request.host.name] = max(self.most_on[request.host.name], self._now[request.host.name])
-        stopped = self._work(cancelled)
-        with self._lock:
-            self._now.subtract([step, request.host.name])
-        scripted = self.script(request) if self.script else None
-        if stopped:
-            return RunResult(outcome=Outcome.CANCELLED)
-        return scripted or RunResult(outcome=Outcome.CHANGED, facts=self._facts(request))
-
-    def _work(self, cancelled: Callable[[], bool]) -> bool:
-        end = time.monotonic() + self.seconds
-        while time.monotonic() < end:
-            if cancelled():
-                return True
-            time.sleep(min(0.01, self.seconds))
-        return False
-
-    @staticmethod
-    def _facts(request: RunRequest) -> dict[str, object]:
-        if request.action != "mail.dkim_present":
-            return {}
+    def answer(self, request: RunRequest) -> RunResult:
+        """Return the scripted result; a DKIM step reports a key."""
+        result = super().answer(request)
+        if request.action != "mail.dkim_present" or result is not self.outcome:
+            return result
         params = request.job["params"]
-        return {"dkim": {"domain": params["domain"], "selector": params["selector"], "public_key": PUBLIC_KEY}}
+        key = {"domain": params["domain"], "selector": params["selector"], "public_key": PUBLIC_KEY}
+        return replace(result, facts={"dkim": key})
 
-    def close(self) -> None:
-        """Nothing is held."""
+    @property
+    def requests(self) -> list[RunRequest]:
+        """What was asked, in order."""
+        return self.history.requests
+
+    @property
+    def overlaps(self) -> list[str]:
+        """Steps that ran twice at the same time."""
+        return self.history.overlaps
+
+    @property
+    def most_on(self) -> Counter[str]:
+        """The highest number of attempts at once, by server."""
+        return self.history.most_on
