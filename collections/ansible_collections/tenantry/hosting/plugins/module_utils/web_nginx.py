@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of nginx: compared, tested as a whole tree with the candidates in it, swapped, loaded, asked for; or put back.
+
+A candidate never enters the live tree before ``nginx -t`` passed on a copy of that tree. Whether the running nginx knows
+the files is asked of nginx itself (see ``web_render``), so a step that died between the swap and the reload heals on its
+next run, and so does a file that was put back by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+
+from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_probe
+from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
+
+ROOT = "/etc/nginx"
+TREE = f"{ROOT}/tenantry"
+SITES = f"{TREE}/sites"
+UNIT = "nginx.service"
+MODE = 0o644
+_STAGE = "/run/tenantry/stage/nginx"
+_TEST_SECONDS = 60.0
+_LOAD_SECONDS = 10.0
+
+Wanted = Mapping[str, str]  # path -> content
+
+
+def apply(step: Step, wanted: Wanted, loaded: Callable[[], bool], works: Callable[[], None] | None = None) -> None:
+    """Bring the files into the running nginx; the caller's ``loaded`` tells whether it knows them.
+
+    ``works`` is asked after a change and raises StepFailed when the new files do not do what they are for.
+
+    Raises StepFailed: ``config_broken`` when the live tree was broken before, ``rejected`` when the candidates are,
+    ``probe`` when nginx does not take them up (they are put back), ``missing_software`` on a node that is not prepared.
+    """
+    if step.check_mode:
+        _compare_only(step, wanted)
+        return
+    require_prepared()
+    with daemon.serialised("nginx"):
+        before = {path: state for path, state in _states(wanted).items() if not _is_right(state, wanted[path])}
+        require_valid(step, {path: wanted[path] for path in before})
+        if not before and loaded():
+            return
+        if not before:
+            step.note("nginx", "", "loads its files again\n")
+        _swap_and_load(step, wanted, before, loaded, works)
+
+
+def require_prepared() -> None:
+    """Refuse a node without our tree, or one whose nginx is down."""
+    if files.directory_state(SITES) is None:
+        raise StepFailed("missing_software", "nginx is not set up on this node; run server.prepare with the web role")
+    if not daemon.is_active(UNIT):
+        raise StepFailed("config_broken", "nginx does not run on this node; see `systemctl status nginx` and start it")
+
+
+def _compare_only(step: Step, wanted: Wanted) -> None:
+    for path, content in wanted.items():
+        step.file(path, content, MODE)
+    if daemon.is_active(UNIT) and files.directory_state(SITES) is not None and not step.changed:
+        require_valid(step, {})
+
+
+def _states(paths: Wanted) -> dict[str, files.FileState]:
+    return {path: files.read_state(path) for path in paths}
+
+
+def _is_right(state: files.FileState, content: str) -> bool:
+    return state.content == content.encode() and (state.mode, state.uid, state.gid) == (MODE, 0, 0)
+
+
+def require_valid(step: Step, candidates: Wanted) -> None:
+    """Test the tree with the candidates in it; when that fails, find out whose fault it is.
+
+    A file of ours that was broken by hand is among the candidates and so does not count.
+    """
+    code, output = test_staged(candidates) if candidates else test_live(step)
+    if code == 0:
+        return
+    if candidates:
+        live_code, live_output = test_live(step)
+        if live_code == 0:
+            raise StepFailed("rejected", f"nginx refuses the new configuration: {tail(output)}")
+        output = live_output
+    raise StepFailed(
+        "config_broken",
+        f"the node's nginx configuration was broken before this step; nothing of it went live. Repair it: {tail(output)}",
+    )
+
+
+def test_live(step: Step) -> tuple[int, str]:
+    """Return (exit code, output) of nginx's test of what lies on the disk now."""
+    return step.probe(["nginx", "-t", "-q"], timeout=_TEST_SECONDS)
+
+
+def test_staged(candidates: Wanted) -> tuple[int, str]:
+    """Return (exit code, output) of nginx's test of the live tree with the candidates in it."""
+    shutil.rmtree(_STAGE, ignore_errors=True)  # we hold the lock: what lies there was left by a killed run
+    os.makedirs(_STAGE, mode=0o700)
+    top = tempfile.mkdtemp(dir=_STAGE)
+    try:
+        _mirror(ROOT, top, {os.path.relpath(path, ROOT): content for path, content in candidates.items()})
+        return Step.probe(["nginx", "-t", "-q", "-c", f"{top}/nginx.conf"], timeout=_TEST_SECONDS)
+    finally:
+        shutil.rmtree(_STAGE, ignore_errors=True)
+
+
+def _mirror(source: str, target: str, candidates: Wanted) -> None:
+    """Fill ``target`` with links to what lies in ``source``; only the candidates and the way to them are real.
+
+    nginx resolves our relative includes from the folder of the main file, that is from the copy.
+    """
+    inner: dict[str, dict[str, str]] = {}
+    for path, content in candidates.items():
+        first, _, rest = path.partition("/")
+        inner.setdefault(first, {})[rest] = content
+    there = os.listdir(source) if os.path.isdir(source) else []
+    for name in {*there, *inner}:
+        if name not in inner:
+            os.symlink(f"{source}/{name}", f"{target}/{name}")
+        elif "" in inner[name]:
+            files.replace_file(f"{target}/{name}", inner[name][""].encode(), MODE)
+        else:
+            os.mkdir(f"{target}/{name}", 0o700)
+            _mirror(f"{source}/{name}", f"{target}/{name}", inner[name])
+
+
+def _swap_and_load(
+    step: Step,
+    wanted: Wanted,
+    before: Mapping[str, files.FileState],
+    loaded: Callable[[], bool],
+    works: Callable[[], None] | None,
+) -> None:
+    try:
+        for path in before:
+            step.file(path, wanted[path], MODE)
+        daemon.send_hangup(step, UNIT)
+        if not web_probe.eventually(loaded, _LOAD_SECONDS):
+            raise StepFailed("probe", "nginx was told to load the new files but does not answer with them")
+        if works is not None:
+            works()
+    except (StepFailed, OSError):
+        _put_back(before)
+        daemon.send_hangup(step, UNIT)
+        raise
+
+
+def _put_back(before: Mapping[str, files.FileState]) -> None:
+    for path, state in before.items():
+        if files.read_state(path).content == state.content:
+            continue
+        if state.content is None:
+            files.remove_file(path)
+        else:
+            files.replace_file(path, state.content, state.mode, state.uid, state.gid)

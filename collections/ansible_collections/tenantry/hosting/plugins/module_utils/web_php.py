@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PHP-FPM of one account: a systemd socket and service for each PHP version, started by the first request.
+
+The socket belongs to systemd, so requests wait while PHP-FPM reloads or starts, and none is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+
+from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_account, web_probe, web_render
+from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
+
+_UNITS = "/etc/systemd/system"
+_STAGE = "/run/tenantry/stage"
+_LOAD_SECONDS = 15.0
+
+
+def unit(username: str, version: str, kind: str) -> str:
+    """Return the name of the account's socket or service."""
+    return f"tenantry-php{version}@{username}.{kind}"
+
+
+def pool_path(username: str, version: str) -> str:
+    """Return where the configuration of the account's PHP-FPM lies."""
+    return f"{web_account.POOLS}/{version}/{username}.conf"
+
+
+def versions() -> list[str]:
+    """Return the PHP versions that this node is set up for."""
+    pattern = re.compile(r"tenantry-php([0-9.]+)@\.service")
+    units = [found[1] for name in os.listdir(_UNITS) if (found := pattern.fullmatch(name))]
+    return sorted(version for version in units if os.path.exists(f"/usr/sbin/php-fpm{version}"))
+
+
+def require_version(step: Step, version: str) -> None:
+    """Refuse a version that the node does not have; a node that is still to be prepared passes in check mode."""
+    there = versions()
+    if version in there or (step.check_mode and not there):
+        return
+    have = f"it has {', '.join(there)}" if there else "it has none; run server.prepare with the web role"
+    raise StepFailed("missing_software", f"PHP {version} is not installed on this node: {have}")
+
+
+def ensure_running(step: Step, username: str, version: str, text: str, mark: str) -> None:
+    """Ensure the configuration, the socket and that a running PHP-FPM goes by it; put back what does not work."""
+    path = pool_path(username, version)
+    before = files.read_state(path)
+    differs = before.content != text.encode()
+    if differs and not step.check_mode:
+        _test(version, text)
+    step.directory(os.path.dirname(path), 0o711)
+    step.file(path, text, 0o640, 0, username)
+    _ensure_socket(step, username, version)
+    if step.check_mode:
+        return
+    service, socket = unit(username, version, "service"), web_render.socket(username, version)
+    if daemon.is_active(service) and web_probe.php_mark(socket) != mark:
+        _reload(step, service, differs)
+    if web_probe.eventually(lambda: web_probe.php_mark(socket) == mark, _LOAD_SECONDS):
+        return
+    if differs:
+        _put_back(step, path, before, service)
+        raise StepFailed(
+            "probe", f"PHP {version} of {username} does not answer with its new configuration; it was put back"
+        )
+    raise StepFailed("probe", f"PHP {version} of {username} does not answer; see `journalctl -u {service}`")
+
+
+def _test(version: str, text: str) -> None:
+    os.makedirs(_STAGE, mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_STAGE) as folder:
+        path = os.path.join(folder, "pool.conf")
+        files.replace_file(path, text.encode(), 0o600)
+        code, output = Step.probe([f"php-fpm{version}", "-t", "-y", path])
+    if code != 0:
+        raise StepFailed("rejected", f"PHP-FPM refuses the new configuration: {tail(output)}")
+
+
+def _ensure_socket(step: Step, username: str, version: str) -> None:
+    socket = unit(username, version, "socket")
+    enabled = os.path.lexists(f"{_UNITS}/sockets.target.wants/{socket}")
+    if enabled and (step.check_mode or daemon.is_active(socket)):
+        return
+    step.note(socket, "", "enabled, listening\n")
+    if not step.check_mode:
+        with daemon.serialised("systemd"):
+            step.command(["systemctl", "enable", "--now", "--", socket])
+
+
+def _reload(step: Step, service: str, differs: bool) -> None:
+    """Let PHP-FPM finish its requests and read its file again, which was there already unless it ``differs``."""
+    if not differs:
+        step.note(service, "", "loads its file again\n")
+    step.command(["systemctl", "reload", "--", service])
+
+
+def _put_back(step: Step, path: str, before: files.FileState, service: str) -> None:
+    if before.content is None:
+        files.remove_file(path)
+        step.probe(["systemctl", "disable", "--now", "--", service.removesuffix("service") + "socket"])
+        step.probe(["systemctl", "stop", "--", service])
+    else:
+        files.replace_file(path, before.content, before.mode, before.uid, before.gid)
+        step.probe(["systemctl", "reload", "--", service])
+
+
+def end_others(step: Step, username: str, version: str) -> None:
+    """End the account's PHP-FPM of every other version; nginx uses it no longer."""
+    for other in _others(username, version):
+        socket, service = unit(username, other, "socket"), unit(username, other, "service")
+        step.note(socket, "listening\n", "")
+        if not step.check_mode:
+            with daemon.serialised("systemd"):
+                step.command(["systemctl", "disable", "--now", "--", socket])
+            step.command(["systemctl", "stop", "--", service])
+        step.absent(pool_path(username, other))
+
+
+def _others(username: str, version: str) -> list[str]:
+    try:
+        found = os.listdir(web_account.POOLS)
+    except FileNotFoundError:
+        return []
+    return [name for name in sorted(found) if name != version and os.path.exists(pool_path(username, name))]

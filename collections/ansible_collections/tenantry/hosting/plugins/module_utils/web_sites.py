@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sites that nginx serves on this node: who has which name. The vhost files themselves are the register."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ansible_collections.tenantry.hosting.plugins.module_utils import files, web_account, web_nginx, web_render
+from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
+
+_SERVER_NAME = re.compile(r"^[ \t]*server_name\s+([^;]*);", re.MULTILINE)
+_FOLDERS = (web_nginx.SITES, f"{web_nginx.ROOT}/conf.d")
+
+
+class Site:
+    """One file with server blocks. ``about`` is None where it is not ours."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.about: dict[str, Any] | None = web_render.parse_header(text)
+        self.names = [name.lower() for found in _SERVER_NAME.findall(text) for name in found.split()]
+
+
+def path_of(domain: str) -> str:
+    """Return where the vhost of a domain lies."""
+    return f"{web_nginx.SITES}/{domain}.conf"
+
+
+def every() -> Iterator[Site]:
+    """Yield every site of this node, an administrator's own ones too."""
+    for folder in _FOLDERS:
+        try:
+            found = sorted(os.listdir(folder))
+        except FileNotFoundError:
+            continue
+        for name in found:
+            if name.endswith(".conf"):
+                path = f"{folder}/{name}"
+                yield Site(path, (files.read_state(path).content or b"").decode("utf-8", "replace"))
+
+
+def of_user(username: str) -> list[Site]:
+    """Return the account's sites."""
+    return [site for site in every() if site.about and site.about.get("username") == username]
+
+
+def require_free(domain: str, names: Sequence[str], username: str, owner: str) -> str:
+    """Refuse names that another site has and a domain that another account has; return whose the domain is."""
+    recorded = ""
+    for site in every():
+        if site.path == path_of(domain):
+            recorded = _own(site, domain, username)
+        elif taken := sorted(set(names) & set(site.names)):
+            holder = (site.about or {}).get("owner") or os.path.basename(site.path)
+            raise StepFailed(
+                "conflict", f"{taken[0]} is served by another site already ({holder}); nothing was changed"
+            )
+    return web_account.require_owner(domain, recorded, owner)
+
+
+def _own(site: Site, domain: str, username: str) -> str:
+    if site.about is None or site.about.get("username") != username:
+        holder = (site.about or {}).get("owner") or "somebody's own file"
+        raise StepFailed("conflict", f"{domain} belongs to another account ({holder}); nothing was changed")
+    return str(site.about.get("owner", ""))
