@@ -30,7 +30,8 @@ _SQLITE_CHECKS = """,
         (typeof(attempts) = 'integer' AND typeof(unreachable) = 'integer' AND typeof(generation) = 'integer'),
     CONSTRAINT "cancel_requested must be 0 or 1" CHECK (cancel_requested IN (0, 1)),
     CONSTRAINT "run_after must be a UTC time as YYYY-MM-DD HH:MM:SS" CHECK (
-        datetime(run_after) IS substr(run_after, 1, 19) AND length(run_after) <= 26
+        datetime(run_after) IS substr(run_after, 1, 19) AND substr(run_after, 12, 2) < '24'
+        AND date(substr(run_after, 1, 10), '+0 days') IS substr(run_after, 1, 10) AND length(run_after) <= 26
         AND (length(run_after) = 19 OR substr(run_after, 20, 2) GLOB '.[0-9]')
         AND substr(run_after, 21) NOT GLOB '*[^0-9]*')"""
 _MARIADB_CHECKS = """,

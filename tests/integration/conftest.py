@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator.config import keys
 from orchestrator.models.base import database as proxy
 from orchestrator.store import database, schema
 from tests.conftest import require
@@ -29,12 +31,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("maria_server").url("tenantry")
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home with a sealing key; making one takes as long as a test."""
+    folder = tmp_path_factory.mktemp("home")
+    keys.ensure_private_key(folder)
+    return folder
+
+
 @pytest.fixture
 def db(database_url: str) -> Iterator[str]:
     """Yield the URL of a database with the schema, connected."""
-    database.connect(database_url)
+    with opened(database_url):
+        yield database_url
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[None]:
+    """Connect to a database and give it the schema."""
+    database.connect(url)
     schema.upgrade()
-    yield database_url
+    yield
     if not proxy.is_closed():
         proxy.close()
     close_all = getattr(proxy.obj, "close_all", None)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator.app import App
-from orchestrator.config import keys
 from orchestrator.config.settings import from_environment
 from orchestrator.core.states import TaskStatus
 from orchestrator.dispatch.worker import Worker
@@ -46,10 +45,14 @@ class Bench:
 
 
 @pytest.fixture
-def app(db: str, tmp_path: Path) -> App:
+def app(db: str, home: Path) -> App:
     """Return an application over the test's database."""
-    settings = from_environment({"TENANTRY_DATABASE_URL": db, "TENANTRY_HOME": str(tmp_path / "home")})
-    keys.ensure_private_key(settings.home)
+    return an_app(db, home)
+
+
+def an_app(url: str, home: Path) -> App:
+    """Return an application whose retries come at once."""
+    settings = from_environment({"TENANTRY_DATABASE_URL": url, "TENANTRY_HOME": str(home)})
     fleet.set_knob("tasks.backoff_minutes", "0", "test")
     fleet.set_knob("server.circuit_seconds", "1", "test")
     return App(settings)
