@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = sorted(path for path in ROOT.glob("playbooks/*/*.yml") if path.parent.name != "_tasks")
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 JOB = "{{ lookup('ansible.builtin.file', job_file | realpath) | from_json }}"
+CONSTANT_LOOKUP = re.compile(r"lookup\('ansible\.builtin\.(?:template|file)', '[a-z0-9_./-]+'\)")  # a role's own file
 COMMANDS = ("ansible.builtin.command", "ansible.builtin.shell", "ansible.builtin.raw", "ansible.builtin.script")
 
 
@@ -68,7 +69,7 @@ def test_a_playbook_has_an_example(path: Path) -> None:
     "path", [*PLAYBOOKS, *ROOT.glob("roles/*/*/*.yml")], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_no_job_value_is_an_argument_of_a_lookup_or_an_expression(path: Path) -> None:
-    text = path.read_text().replace(JOB, "")
+    text = CONSTANT_LOOKUP.sub("", path.read_text().replace(JOB, ""))
     assert not re.search(r"\b(lookup|query)\(|with_(pipe|file|lines)|trust_as_template", text)
     assert "ignore_errors" not in text
 
