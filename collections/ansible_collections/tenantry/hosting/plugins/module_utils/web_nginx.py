@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_probe
+from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_probe, web_workers
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
 
 ROOT = "/etc/nginx"
@@ -139,8 +139,7 @@ def _swap_and_load(
     try:
         for path in before:
             step.file(path, wanted[path], MODE)
-        daemon.send_hangup(step, UNIT)
-        if not web_probe.eventually(loaded, _LOAD_SECONDS):
+        if not _load(step, loaded):
             raise StepFailed("probe", "nginx was told to load the new files but does not answer with them")
         if works is not None:
             works()
@@ -148,6 +147,13 @@ def _swap_and_load(
         _put_back(before)
         daemon.send_hangup(step, UNIT)
         raise
+
+
+def _load(step: Step, loaded: Callable[[], bool]) -> bool:
+    """Tell nginx to load its files; False when it does not answer with them, from every worker, within its time."""
+    workers = web_workers.current(UNIT)
+    daemon.send_hangup(step, UNIT)
+    return web_probe.eventually(lambda: all(map(web_workers.has_left, workers)) and loaded(), _LOAD_SECONDS)
 
 
 def _put_back(before: Mapping[str, files.FileState]) -> None:

@@ -37,8 +37,12 @@ options:
       - The text C(@MARK@) in them becomes the mark by which the running nginx is recognised.
     type: dict
     required: true
+  php_files:
+    description: Files of systemd that exist once for each PHP version, which takes the place of C(@PHP@) in path and content.
+    type: dict
+    default: {}
   php_versions:
-    description: The PHP versions whose shared PHP-FPM is switched off.
+    description: The PHP versions that accounts can have. Their shared PHP-FPM is switched off.
     type: list
     elements: str
     default: []
@@ -69,8 +73,14 @@ facts:
 from ansible_collections.tenantry.hosting.plugins.module_utils import mail_ground, web_ground, web_names  # noqa: E402
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
-TREES = ("/etc/systemd/system/tenantry-", "/etc/tmpfiles.d/tenantry-", "/etc/mysql/mariadb.conf.d/", "/etc/logrotate.d/")
+TREES = (
+    "/etc/systemd/system/tenantry-",
+    "/etc/tmpfiles.d/tenantry-",
+    "/etc/mysql/mariadb.conf.d/",
+    "/etc/logrotate.d/",
+)
 NGINX = "/etc/nginx/"
+PHP = "@PHP@"
 CERTIFICATE = "/etc/tenantry/tls/node/web/current"
 DIRECTORY = {
     "path": {"type": "path", "required": True},
@@ -83,6 +93,7 @@ ARGUMENTS = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
     "files": {"type": "dict", "required": True},
     "nginx_files": {"type": "dict", "required": True},
+    "php_files": {"type": "dict", "default": {}},
     "php_versions": {"type": "list", "elements": "str", "default": []},
 }
 
@@ -92,12 +103,16 @@ def ensure(step: Step) -> None:
     params = step.params
     hostname = web_names.domain(params["hostname"], "hostname")
     versions = [web_names.php_version(version, "php_versions") for version in params["php_versions"]]
-    require_inside("files", params["files"], TREES)
+    wanted = dict(params["files"])
+    for version in versions:
+        for path, content in params["php_files"].items():
+            wanted[path.replace(PHP, version)] = content.replace(PHP, version)
+    require_inside("files", wanted, TREES)
     require_inside("nginx_files", params["nginx_files"], (NGINX,))
     web_ground.require_software(step, versions)
     mail_ground.directories(step, params["directories"])
     mail_ground.placeholder(step, hostname, CERTIFICATE)
-    web_ground.ensure_files(step, params["files"])
+    web_ground.ensure_files(step, wanted)
     for version in versions:
         web_ground.switch_off(step, f"php{version}-fpm.service")
     web_ground.switch_on(step, "mariadb.service")

@@ -90,8 +90,7 @@ def ensure(step: Step) -> None:
     account = web_account.require(step, username, web_names.owner(params["owner"]))
     if target:
         web_listeners.require_own(target, account["uid"])
-    if template == "php" and not step.check_mode:
-        require_php(username)
+    socket = php_socket(username) if template == "php" and not step.check_mode else ""
     domains = [str((site.about or {})["domain"]) for site in web_sites.of_user(username)]
     text, mark = web_render.proxy_snippet(username, account["owner"], template, target)
     path = f"{web_nginx.TREE}/proxy/{username}.conf"
@@ -99,15 +98,17 @@ def ensure(step: Step) -> None:
         step,
         {path: text},
         lambda: not domains or mark in web_probe.loaded_marks(domains[0]),
-        lambda: require_answers(template, domains),
+        lambda: require_answers(template, domains, socket),
     )
     step.facts = {"template": template}
     if not step.check_mode:
         step.facts["pages"] = statuses(step, domains)
 
 
-def require_answers(template: str, domains: list[str]) -> None:
+def require_answers(template: str, domains: list[str], socket: str) -> None:
     """Refuse a template under which nginx finds nobody behind it; what the pages themselves say is their own affair."""
+    if socket and not web_probe.php_mark(socket):
+        raise StepFailed("probe", f"PHP does not answer at {socket}")
     for domain in domains[:1]:
         if not web_probe.loaded_marks(domain, tls=True):
             raise StepFailed("probe", f"{domain} does not answer on port 443")
@@ -134,10 +135,13 @@ def checked_target(template: str, upstream: str | None) -> tuple[str, int] | Non
     return None
 
 
-def require_php(username: str) -> None:
-    """Refuse PHP for an account without it."""
-    if files.read_state(f"{web_nginx.TREE}/php/{username}.conf").content is None:
+def php_socket(username: str) -> str:
+    """Return where the account's PHP listens; an account without it is refused."""
+    content = files.read_state(f"{web_nginx.TREE}/php/{username}.conf").content or b""
+    about = web_render.parse_header(content.decode("utf-8", "replace"))
+    if about is None:
         raise StepFailed("missing_software", f"the account {username} has no PHP yet; run web.php_present")
+    return web_render.socket(username, str(about["version"]))
 
 
 def main() -> None:
