@@ -74,6 +74,7 @@ class _Sender:
 def main() -> int:
     """Run the attempt described on standard input; return 0 unless the helper itself broke."""
     signal.signal(signal.SIGTERM, _stop)
+    os.umask(0o077)
     order = json.loads(sys.stdin.buffer.read())
     _bind_to(order["parent"])
     _limit(order["memory_bytes"], order["file_bytes"])
@@ -105,8 +106,10 @@ def _run(order: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
     token = int(os.environ["JOB_ID"])
 
     def handle(event: Mapping[str, Any]) -> bool:
-        # Only ansible itself knows the token: what looks like an event in a node's output is not one.
-        if event.get("job_id") == token and (line := events.compact(event, mask)):
+        # Only ansible itself knows the token: what looks like an event in a node's output is not one. What is merely
+        # printed bears no token; it explains a run that never began.
+        line = events.compact(event, mask)
+        if line and (event.get("job_id") == token or line["kind"] == "text"):
             sender.send(line)
         return False  # nothing is kept on disk
 

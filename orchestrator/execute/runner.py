@@ -18,7 +18,7 @@ from orchestrator.core.errors import InvalidInput
 from orchestrator.core.names import shown
 from orchestrator.core.records import Host, RunRequest, RunResult
 from orchestrator.core.states import Outcome
-from orchestrator.execute import environment, supervise, target, workspace
+from orchestrator.execute import environment, job, supervise, target, workspace
 from orchestrator.execute.classify import classify
 from orchestrator.execute.text import Mask
 
@@ -78,9 +78,6 @@ class AnsibleExecutor:
             result = self._run(request, cancelled)
         except InvalidInput as error:
             result = RunResult(outcome=Outcome.INVALID, reason="invalid", message=str(error))
-        except (TypeError, ValueError, RecursionError) as error:
-            message = f"the job cannot be written as JSON: {type(error).__name__}"
-            result = RunResult(outcome=Outcome.INVALID, reason="invalid", message=message)
         except OSError as error:
             result = _controller_failed(error)
         return replace(result, duration_seconds=time.monotonic() - began)
@@ -90,11 +87,11 @@ class AnsibleExecutor:
 
     def _run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
         settings = self._settings
-        host, playbook = target.check(request.host), self._playbook(request)
+        host, playbook, document = target.check(request.host), self._playbook(request), job.document(request.job)
         refused = self._refusal(host)
         if refused:
             return refused
-        with workspace.attempt(settings.run_root, host, request.job, _RUNNER_SETTINGS) as directory:
+        with workspace.attempt(settings.run_root, host, document, _RUNNER_SETTINGS) as directory:
             variables = environment.build(
                 attempt=directory,
                 project_root=settings.project_root,

@@ -32,7 +32,6 @@ import structlog
 from orchestrator.core.records import Host
 from orchestrator.execute import processes, target
 
-CANARY = "{{ 1+1 }}"  # the playbooks check that it is still nine characters long: job values are never templates
 logger = structlog.get_logger(__name__)
 
 _REMOVALS = 3
@@ -40,9 +39,8 @@ _NAME = re.compile(r"a-[0-9a-f]{32}")
 
 
 @contextlib.contextmanager
-def attempt(run_root: Path, host: Host, job: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield a fresh directory for one attempt and remove it, whatever happens. Raises OSError, ValueError, TypeError."""
-    document = json.dumps({**job, "canary": CANARY}, allow_nan=False)
+def attempt(run_root: Path, host: Host, document: str, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield a fresh directory for one attempt and remove it, whatever happens. Raises OSError."""
     with _locked_directory(run_root) as directory:
         try:
             for name in ("home", "tmp", "env"):
@@ -51,6 +49,7 @@ def attempt(run_root: Path, host: Host, job: Mapping[str, Any], settings: Mappin
             _write(directory / "inventory.json", target.inventory(host))
             _write(directory / "known_hosts", target.known_hosts(host))
             _write(directory / "ansible.cfg", "[defaults]\n")
+            _write(directory / "helper.err", "")
             _write(directory / "env" / "settings", json.dumps(settings))
             yield directory
         finally:

@@ -1,0 +1,118 @@
+"""Small playbooks in a project of their own, run on a node by the executor that the orchestrator uses."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lab import access
+from lab.config import Lab
+from orchestrator.config.settings import PROJECT_ROOT
+from orchestrator.core.records import Host, RunRequest, RunResult
+from orchestrator.execute.processes import MARK
+from orchestrator.execute.runner import AnsibleExecutor, ExecutorSettings
+from tests.support import steps
+
+NODE = "web8"
+_HEAD = """\
+- name: Probe
+  hosts: web
+  gather_facts: false
+  become: {become}
+  vars:
+    job: "{{{{ lookup('ansible.builtin.file', job_file | realpath) | from_json }}}}"
+  tasks:
+"""
+_REPORT = """\
+- name: Report the result
+  tenantry.hosting.report:
+    results: {results}
+"""
+
+
+class Bench:
+    """A project, a run root and a node."""
+
+    def __init__(self, root: Path, lab: Lab) -> None:
+        self.lab, self.root = lab, root
+        self.project, self.run_root = root / "project", root / "runs"
+        self.plays = self.project / "playbooks" / "probe"
+        self.plays.mkdir(parents=True)
+        for name in ("collections", "roles"):
+            (self.project / name).symlink_to(PROJECT_ROOT / name)
+
+    def play(self, name: str, tasks: str, *, results: str | None = "[]", become: bool = False) -> str:
+        """Write a playbook that ends with a report (unless ``results`` is None) and return its action."""
+        body = textwrap.dedent(tasks) + (_REPORT.format(results=results) if results is not None else "")
+        text = _HEAD.format(become=str(become).lower()) + textwrap.indent(body, "    ")
+        (self.plays / f"{name}.yml").write_text(text)
+        return f"probe.{name}"
+
+    def settings(self, **changed: Any) -> ExecutorSettings:
+        """Return the settings of an executor on this bench."""
+        wanted = {
+            "project_root": self.project,
+            "run_root": self.run_root,
+            "private_key": self.lab.key,
+            "grace_seconds": 1.0,
+        }
+        return ExecutorSettings(**{**wanted, **changed})
+
+    def host(self, **changed: Any) -> Host:
+        """Return the node."""
+        found = steps.host(self.lab, NODE)
+        return Host(**{**vars(found), **changed})
+
+    def run(
+        self,
+        action: str,
+        job: Mapping[str, Any] | None = None,
+        *,
+        timeout: int = 60,
+        host: Host | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        **settings: Any,
+    ) -> RunResult:
+        """Run one attempt."""
+        executor = AnsibleExecutor(self.settings(**settings))
+        request = RunRequest(
+            action=action,
+            host=host or self.host(),
+            job={"action": action, "params": {}, **(job or {})},
+            timeout_seconds=timeout,
+        )
+        return executor.run(request, cancelled)
+
+    def on(self, *argv: str, check: bool = True) -> str:
+        """Run a command on the node as root and return what it printed."""
+        return access.on(self.lab, NODE, *argv, check=check).stdout
+
+
+def marked(run_root: Path | None = None) -> dict[int, str]:
+    """Return the command lines of every process of an attempt (below ``run_root``), by number."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if f"{MARK}=a-".encode() in environment and (run_root is None or os.fsencode(run_root) in environment):
+            found[int(folder.name)] = command
+    return found
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
+    """Return the first true answer; fail when there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := condition():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what or condition}")

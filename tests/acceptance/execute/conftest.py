@@ -1,0 +1,34 @@
+"""One node and one project for all of these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab import nodes
+from lab.config import Lab
+from tests.acceptance.execute.bench import NODE, Bench, marked
+
+
+@pytest.fixture(scope="package")
+def node(lab: Lab) -> Iterator[Lab]:
+    """Yield a lab with a factory-new node."""
+    nodes.up(lab, [NODE])
+    yield lab
+    nodes.down(lab, [NODE])
+
+
+@pytest.fixture(scope="package")
+def bench(node: Lab, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Return the project in which the tests write their playbooks."""
+    return Bench(tmp_path_factory.mktemp("bench"), node)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(bench: Bench) -> Iterator[None]:
+    """Whatever happened in an attempt: no process and no file of it is left."""
+    yield
+    assert marked(bench.run_root) == {}
+    left = [path.name for path in bench.run_root.iterdir()] if bench.run_root.exists() else []
+    assert [name for name in left if name != ".creating"] == []
