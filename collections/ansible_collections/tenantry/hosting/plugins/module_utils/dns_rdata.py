@@ -56,7 +56,10 @@ def _address(family: int, what: str) -> Callable[[str, str], Rdata]:
             wire = socket.inet_pton(family, text)
         except (OSError, ValueError):
             raise refuse(field, f"{shown(text)} is no {what} address", "check it") from None
-        return Rdata(socket.inet_ntop(family, wire), wire)
+        canonical = socket.inet_ntop(family, wire)
+        if family == socket.AF_INET6 and "." in canonical:  # PowerDNS does not take them, and nobody can reach them
+            raise refuse(field, f"{shown(text)} is an IPv4 address in the form of IPv6", "use an A record")
+        return Rdata(canonical, wire)
 
     return read
 

@@ -58,6 +58,7 @@ server-id={hostname}
 cache-ttl=5
 query-cache-ttl=5
 negquery-cache-ttl=5
+zone-cache-refresh-interval=60
 
 api=yes
 api-key={key_hash}
@@ -193,7 +194,11 @@ def _check(text: str) -> None:
     with tempfile.TemporaryDirectory(prefix="tenantry-dns-") as folder:
         with open(os.path.join(folder, "pdns.conf"), "w", encoding="utf-8") as handle:
             handle.write(text)
-        dns_api.check_configuration(folder, "rejected")
+        try:
+            dns_api.check_configuration(folder, "rejected")
+        except StepFailed:
+            dns_api.check_configuration(os.path.dirname(dns_api.CONFIG_FILE), "config_broken")
+            raise
 
 
 def _write(step: Step, before: bytes | None, text: str) -> None:
@@ -210,7 +215,9 @@ def _replace(content: bytes) -> None:
 
 
 def _masked(configuration: str) -> str:
-    return re.sub(r"(?m)^(api-key|webserver-password)=.+$", r"\1=(secret)", configuration)
+    """Return a configuration for --diff: no secret, no comment."""
+    lines = [line for line in configuration.splitlines(keepends=True) if line.strip() and not line.startswith("#")]
+    return re.sub(r"(?m)^(api-key|webserver-password)=.+$", r"\1=(secret)", "".join(lines))
 
 
 def _run(step: Step, before: bytes | None, text: str, key: str) -> None:
