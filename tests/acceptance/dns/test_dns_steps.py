@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,7 +173,7 @@ def test_text_arrives_byte_for_byte(servers: Lab, steps: Steps) -> None:
     for number, text in enumerate(CORPUS):
         assert texts(servers, ONE, f"t{number}.{ZONE}") == [text.encode()]
     assert sorted(texts(servers, ONE, f"all.{ZONE}")) == sorted(text.encode() for text in CORPUS)
-    assert not os.path.exists(CANARY)
+    assert not Path(CANARY).exists()
     assert access.on(servers, ONE, "test", "-e", CANARY, check=False).returncode == 1
 
 
