@@ -80,7 +80,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 def _by_orchestrator(site: Installation, service: int, figures: Figures) -> None:
     pid = site.pid()
-    assert pid is not None  # noqa: S101 - it was started above
+    assert pid is not None
     with _connected(site), peak_while(pid) as peak:
         began = time.monotonic()
         tasks.enqueue("service.create", service_id=service, params=_order(service))

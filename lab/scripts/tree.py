@@ -15,12 +15,12 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 Entry = dict[str, "str | int"]
 # The names of log files belong to the result; what they say changes by itself.
 CONTENT_IGNORED = ("/var/log/*",)
-DUMP_IGNORED = ("BEGIN TRANSACTION", "COMMIT", 'DELETE FROM "sqlite_sequence"', 'INSERT INTO "sqlite_sequence"')
 SHOWN = 160
 
 
@@ -76,16 +76,42 @@ def is_sqlite(path: str) -> bool:
 
 
 def rows(path: str) -> dict[str, Entry]:
-    """One entry a row: a database's bytes change with every write, its meaning does not."""
+    """One entry a row: a database's bytes change with every write, its meaning does not.
+
+    A number that only tells the order in which rows were added (an integer primary key) is left out.
+    """
     # A copy, because opening a database in WAL mode makes files beside it.
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("", "-wal"):
             if Path(path + suffix).exists():
                 shutil.copy(path + suffix, f"{folder}/copy{suffix}")
         connection = sqlite3.connect(f"{folder}/copy")
-        lines = [line for line in connection.iterdump() if not line.startswith(DUMP_IGNORED)]
+        schema = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        lines = [sql for (sql,) in schema]
+        for (table,) in tables:
+            lines += table_rows(connection, table) if not table.startswith("sqlite_") else []
         connection.close()
-    return {f"{path}#{shown(line)}": text_entry("row", line) for line in lines}
+    return {f"{path}#{shown(line)}": text_entry("row", line) for line in numbered(lines)}
+
+
+def numbered(lines: list[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    result = []
+    for line in lines:
+        seen[line] += 1
+        result.append(line if seen[line] == 1 else f"{line} ({seen[line]})")
+    return result
+
+
+def table_rows(connection: sqlite3.Connection, table: str) -> list[str]:
+    columns = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
+    kept = [name for _, name, kind, _, _, key in columns if not (key == 1 and kind.upper() == "INTEGER")]
+    named = ", ".join(f'"{name}"' for name in kept)
+    found = connection.execute(f'SELECT {named} FROM "{table}"').fetchall()
+    return [
+        f"{table}: " + ", ".join(f"{name}={value!r}" for name, value in zip(kept, row, strict=True)) for row in found
+    ]
 
 
 def shown(line: str) -> str:

@@ -51,9 +51,14 @@ def test_a_database_is_compared_by_its_rows(script: ModuleType, tmp_path: Path) 
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO records (name) VALUES ('other.test')")
     added = snapshot.diff(before, script.main([str(tmp_path)], ["*-wal", "*-shm"]))
-    assert added == [f"+ {path}#INSERT INTO \"records\" VALUES(2,'other.test');"]
+    assert added == [f"+ {path}#records: name='other.test'"]
+    with sqlite3.connect(path) as connection:  # the same rows in another order, one of them twice
+        connection.execute("DELETE FROM records")
+        connection.executemany("INSERT INTO records (name) VALUES (?)", [["other.test"], ["shop.test"], ["shop.test"]])
+    twice = snapshot.diff(before, script.main([str(tmp_path)], ["*-wal", "*-shm"]))
+    assert twice == [*added, f"+ {path}#records: name='shop.test' (2)"]
     with sqlite3.connect(path) as connection:
-        connection.execute("DELETE FROM records WHERE id = 2")
+        connection.execute("DELETE FROM records WHERE id <> (SELECT MIN(id) FROM records WHERE name = 'shop.test')")
     connection.execute("VACUUM")
     assert snapshot.diff(before, script.main([str(tmp_path)], ["*-wal", "*-shm"])) == []
 
