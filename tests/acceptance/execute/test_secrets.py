@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +36,7 @@ class Watch(threading.Thread):
             self._look()
 
     def _look(self) -> None:
-        processes = [Path("/proc") / name for name in os.listdir("/proc") if name.isdigit()]
+        processes = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
         files = [path / part for path in processes for part in ("cmdline", "environ")]
         files += [path for path in self.run_root.rglob("*") if path.is_file()] if self.run_root.exists() else []
         for path in files:

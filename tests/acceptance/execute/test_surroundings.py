@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -128,4 +127,4 @@ def test_a_job_file_and_its_folder_are_private(bench: Bench) -> None:
     result = bench.run(bench.play("private", tasks, results=f'"{{{{ [{shape}] }}}}"'))
     assert result.outcome is Outcome.OK, result.message
     assert {mode[-2:] for mode in result.facts["modes"]} == {"00"}
-    assert os.stat(bench.run_root).st_mode & 0o077 == 0
+    assert bench.run_root.stat().st_mode & 0o077 == 0
