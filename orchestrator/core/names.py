@@ -151,8 +151,11 @@ def word(value: object, field: str) -> str:
 
 
 def address(value: object, field: str = "address") -> str:
-    """Return where a server is reached: an IP address or a host name (never something ssh could take for an option)."""
-    if isinstance(value, str) and _is_address(value):
+    """Return where a server is reached: an IP address or a host name (never something ssh could take for an option).
+
+    A zone ("fe80::1%eth0") may be any text, even a template for ansible, and is refused.
+    """
+    if isinstance(value, str) and "%" not in value and _is_address(value):
         return str(ipaddress.ip_address(value.strip("[]")))
     return domain(value, field)
 

@@ -1,0 +1,116 @@
+"""Private directories that never outlive their orchestrator for long."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import InvalidInput
+from orchestrator.core.records import Host
+from orchestrator.execute import job, workspace
+from orchestrator.execute.runner import ExecutorSettings
+
+HOST = Host(name="web1", address="10.77.0.11", roles=("web",))
+NAME = "a-" + "0" * 32
+
+
+def test_everything_in_an_attempt_is_private_and_goes(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    old = os.umask(0)
+    try:
+        with workspace.attempt(root, HOST, "{}", {}) as directory:
+            everything = [root, directory, *directory.rglob("*")]
+            assert [str(path) for path in everything if path.stat().st_mode & 0o077] == []
+            assert (directory / "job.json").read_text() == "{}"
+    finally:
+        os.umask(old)
+    assert list(root.glob("a-*")) == []
+
+
+def test_two_attempts_never_share_a_directory(tmp_path: Path) -> None:
+    with workspace.attempt(tmp_path, HOST, "{}", {}) as first, workspace.attempt(tmp_path, HOST, "{}", {}) as second:
+        assert first != second
+
+
+def test_an_exception_removes_the_directory_too(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), workspace.attempt(tmp_path, HOST, "{}", {}):
+        raise KeyError
+    assert list(tmp_path.glob("a-*")) == []
+
+
+def test_the_janitor_takes_what_nobody_runs_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "job.json").write_text("secret")
+    (tmp_path / "a-somebody-elses").mkdir()
+    (tmp_path / ("b" + NAME)).mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / ("a-" + "1" * 32)).symlink_to(outside)
+    with workspace.attempt(tmp_path, HOST, "{}", {}) as alive:
+        assert workspace.sweep(tmp_path) == [NAME]
+        assert alive.exists()
+    assert not (tmp_path / NAME).exists()
+    assert outside.exists()
+    assert (tmp_path / "a-somebody-elses").exists()
+
+
+def test_the_janitor_ends_what_still_runs_of_an_attempt(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with subprocess.Popen(["sleep", "100"], env={"TENANTRY_ATTEMPT": NAME}, start_new_session=True) as left:
+        assert workspace.sweep(tmp_path) == [NAME]
+        assert left.wait(5) != 0
+
+
+def test_two_janitors_do_not_meet(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with (tmp_path / NAME / "alive").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert workspace.sweep(tmp_path) == []
+    assert workspace.sweep(tmp_path) == [NAME]
+    assert workspace.sweep(tmp_path / "absent") == []
+
+
+def test_a_directory_that_cannot_be_removed_does_not_change_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: object) -> None:
+        raise PermissionError
+
+    with workspace.attempt(tmp_path, HOST, "{}", {}) as directory:
+        monkeypatch.setattr("shutil.rmtree", refuse)
+    assert not (directory / "job.json").exists()  # the secret goes first
+    monkeypatch.undo()
+    assert workspace.sweep(tmp_path) == [directory.name]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, b"x", object()])
+def test_a_job_that_is_no_json_is_bad_input(value: object) -> None:
+    with pytest.raises(InvalidInput):
+        job.document({"params": {"a": value}})
+
+
+def test_a_job_nested_too_deep_or_too_large_is_bad_input() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(sys.getrecursionlimit() * 20):
+        deep = {"a": deep}
+    with pytest.raises(InvalidInput):
+        job.document(deep)
+    with pytest.raises(InvalidInput, match="characters"):
+        job.document({"a": "x" * 5_000_000})
+
+
+@pytest.mark.parametrize("key", ["__ansible_type", "__ansible_unsafe", "__ansible_anything"])
+def test_a_key_of_ansibles_own_is_bad_input(key: str) -> None:
+    with pytest.raises(InvalidInput, match=key):
+        job.document({"params": {"list": [{"x": {key: 1}}]}})
+
+
+@pytest.mark.parametrize("path", ["relative", "/with blank", "/with{{brace}}", "/with%percent", "/a\nb"])
+def test_paths_that_ssh_or_ansible_would_read_otherwise_are_refused(path: str) -> None:
+    with pytest.raises(InvalidInput):
+        ExecutorSettings(project_root=Path("/srv"), run_root=Path(path), private_key=Path("/key"))
