@@ -87,7 +87,7 @@ def _carry_out(
         logger.exception("attempt crashed", action=row.action, task=row.id)
         return RunResult(outcome=Outcome.FAILED, reason="internal", message="an internal error; see the log"), None
     if request is None:
-        return RunResult(outcome=Outcome.CANCELLED, message="superseded by a newer request"), None
+        return RunResult(outcome=Outcome.CANCELLED, reason="superseded", message="superseded by a newer request"), None
     result = handlers.executor.run(request, cancelled)
     return result, facts_effect(row, result)
 
@@ -146,9 +146,9 @@ def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatu
     circuit = outcome.Circuit(after=int(knobs["server.circuit_after"]), seconds=int(knobs["server.circuit_seconds"]))
 
     def store(ended: RunResult, extra: Apply | None) -> TaskStatus:
-        def decide(task: Task) -> backoff.Verdict:
+        def decide(task: Task, seen: RunResult) -> backoff.Verdict:
             jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-            return backoff.decide(ended.outcome, ended.reason, task.attempts, task.unreachable, policy, jitter)
+            return backoff.decide(seen.outcome, seen.reason, task.attempts, task.unreachable, policy, jitter)
 
         return outcome.record(claim, ended, decide, circuit, extra)
 

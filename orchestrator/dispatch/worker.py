@@ -35,6 +35,7 @@ class Worker:
         self._stop_now: set[int] = set()  # tasks that were cancelled or whose lease is lost
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._hurry = threading.Event()
 
     def start(self) -> None:
         """Begin to renew the leases of what runs."""
@@ -59,6 +60,11 @@ class Worker:
         """End a wait now."""
         self._wake.set()
 
+    def hurry(self) -> None:
+        """Let a drain not wait any longer."""
+        self._hurry.set()
+        self._wake.set()
+
     @property
     def busy(self) -> int:
         """How many attempts are running."""
@@ -74,9 +80,12 @@ class Worker:
                 logger.warning("rescued", action="rescue", task=task_id)
 
     def drain(self, seconds: float) -> bool:
-        """Wait until nothing runs; after ``seconds`` end what is left. True when everything ended by itself."""
+        """Wait until nothing runs; after ``seconds`` end what is left. True when everything ended by itself.
+
+        What was ended goes back into the queue, and the attempt does not count.
+        """
         deadline = time.monotonic() + seconds
-        while self.busy and time.monotonic() < deadline:
+        while self.busy and time.monotonic() < deadline and not self._hurry.is_set():
             self.wait(min(0.2, max(deadline - time.monotonic(), 0)))
         clean = self.busy == 0
         with self._lock:

@@ -51,7 +51,7 @@ class Loop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self._stop.is_set():  # asked twice: do not wait any longer
-            self._drain_seconds = 0
+            self._worker.hurry()
         self._stop.set()
         self._worker.wake()
         del number
@@ -81,11 +81,15 @@ class Loop:
 
     def _claim(self) -> int:
         try:
-            return self._worker.pass_once()
+            begun = self._worker.pass_once()
         except Unavailable as error:
             logger.warning("database unavailable", action="claim", error=str(error))
-            self._stop.wait(1.0)
-            return 0
+        except Exception:
+            logger.exception("claim failed", action="claim")
+        else:
+            return begun
+        self._stop.wait(1.0)
+        return 0
 
 
 def tick(worker: Worker, jobs: Sequence[Job]) -> int:

@@ -17,7 +17,7 @@ from orchestrator.models.task import Task
 from orchestrator.store.database import database_now, is_sqlite, transaction
 from orchestrator.store.fleet import knob_value, next_number
 
-_LANES = 100  # looked into in one pass; of more, those of the best priority, at random among equals
+_LANE_DEPTH = 8  # tasks looked at in one lane
 _WORKING = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 
 # Lanes that have a due task, and the best priority of those. SQLite walks the index from lane to lane; MariaDB, which cannot,
@@ -73,7 +73,7 @@ def _claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
     last_token = next_number("fence", limit)
     now = database_now()
     slots, busy = _free_slots(now), _running_services()
-    chosen = _choose(_candidates(now, slots), slots, busy, limit)
+    chosen = _choose(_candidates(now, slots, limit), slots, busy, limit)
     claims = []
     for token, candidate in zip(range(last_token - limit + 1, last_token + 1), chosen, strict=False):
         taken = Task.update(
@@ -113,40 +113,50 @@ def _running(column: str) -> dict[int, int]:
     return {key or 0: count for key, count in rows}
 
 
-def _candidates(now: datetime, slots: dict[int, int]) -> list[_Candidate]:
+def _candidates(now: datetime, slots: dict[int, int], limit: int) -> list[_Candidate]:
     servers = {row.id for row in Server.select(Server.id)}
     found: list[_Candidate] = []
-    for lane in _open_lanes(now, slots, servers):
-        server_id, service_id = (int(part) for part in lane.split(":"))
-        # A task that names no server there is is claimed as well, to be refused by name instead of waiting for ever.
-        found += _heads(lane, server_id if server_id in servers else 0, service_id, now)
+    for lane, server_id, take in _open_lanes(now, slots, servers, limit):
+        found += _heads(lane, server_id, take, now)
     return found
 
 
-def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int]) -> list[str]:
-    """Return the lanes that could begin something now, at most _LANES of them.
+def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int], limit: int) -> list[tuple[str, int, int]]:
+    """Return (lane, server, how many tasks to look at) of lanes that could begin something now.
 
-    Intents and local steps of one service (server 0) run one after another.
+    Every such lane has a due task. So of each server no more of them are needed than it has slots; twice as many let the
+    choice be fair. Of equal priority it is chance which. Intents and local steps of one service (server 0) run one after
+    another. A task that names a server there is not is the orchestrator's own as well: to be refused, not to wait for ever.
     """
     running = {row.lane for row in Task.select(Task.lane).where(Task.status == TaskStatus.RUNNING)}
+    wanted: dict[int, list[tuple[int, float, str]]] = {}
+    for lane, priority in _due_lanes(now):
+        number = int(lane.split(":")[0])
+        server_id = number if number in servers else 0
+        if server_id or lane not in running:
+            wanted.setdefault(server_id, []).append((priority, random.random(), lane))  # noqa: S311 - fairness only
+    picked = []
+    for server_id, lanes in wanted.items():
+        free = min(slots.get(server_id, 0) if server_id else limit, limit)
+        take = min(free, _LANE_DEPTH) if server_id else 1
+        picked += [(lane, server_id, take) for _, _, lane in sorted(lanes)[: 2 * free]] if free > 0 else []
+    return picked
+
+
+def _due_lanes(now: datetime) -> list[tuple[str, int]]:
     moment = now.strftime("%Y-%m-%d %H:%M:%S.%f")
     rows = database.execute_sql(_SQLITE_LANES if is_sqlite() else _MARIADB_LANES, (moment,)).fetchall()
-    open_lanes = []
-    for lane, priority in rows:
-        server_id = int(lane.split(":")[0])
-        is_free = slots.get(server_id, 0) > 0 if server_id in servers else lane not in running
-        if priority is not None and is_free:
-            open_lanes.append((priority, random.random(), lane))  # noqa: S311 - fairness, not secrecy
-    return [lane for _, _, lane in sorted(open_lanes)[:_LANES]]
+    return [(lane, priority) for lane, priority in rows if priority is not None]
 
 
-def _heads(lane: str, server_id: int, service_id: int, now: datetime) -> list[_Candidate]:
+def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[_Candidate]:
     """Return the first due tasks of a lane."""
+    service_id = int(lane.split(":")[1])
     query = (
         Task.select(Task.id, Task.priority, Task.run_after)
         .where((Task.status == TaskStatus.QUEUED) & (Task.lane == lane) & (Task.run_after <= now))
         .order_by(Task.priority, Task.run_after, Task.id)
-        .limit(1 if server_id == 0 else 8)
+        .limit(take)
     )
     return [
         _Candidate(

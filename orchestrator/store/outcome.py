@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +13,13 @@ from orchestrator.core.records import RunResult
 from orchestrator.core.states import OPEN_STATUSES, Outcome, TaskStatus, check_task_transition
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task, TaskDependency
-from orchestrator.plan.backoff import Verdict
+from orchestrator.plan.backoff import STOPPED, Verdict
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, locked, transaction
 from orchestrator.store.tasks import abandon, block_dependants, fail_service, log
 
 Effects = Callable[[], dict[str, Any]]
-Decide = Callable[[Task], Verdict]
+Decide = Callable[[Task, RunResult], Verdict]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,10 @@ def _record(
     if row.status != TaskStatus.RUNNING or row.lease_token != claim.token:
         log(row, "late_result", message="a result came after the lease was lost; it is ignored", outcome=result.outcome)
         return None
+    result = _as_asked(row, result)
     produced = effects() if effects and result.outcome.is_success else None
     row.unreachable += result.outcome is Outcome.UNREACHABLE
-    verdict = decide(row)
+    verdict = decide(row, result)
     _store(row, result, verdict, produced)
     _log_attempt(row, result)
     _note_server(row, result.outcome, circuit)
@@ -77,6 +78,14 @@ def locked_with_operation(task_id: int) -> Task | None:
     return found
 
 
+def _as_asked(row: Task, result: RunResult) -> RunResult:
+    """Return the result; an attempt that was ended although nobody wanted its task cancelled is simply tried again."""
+    if result.outcome is not Outcome.CANCELLED or row.cancel_requested or result.reason == "superseded":
+        return result
+    message = "the orchestrator was stopped during this attempt; it is tried again"
+    return replace(result, outcome=Outcome.LOST, reason=STOPPED, message=message)
+
+
 def _store(row: Task, result: RunResult, verdict: Verdict, produced: dict[str, Any] | None) -> None:
     check_task_transition(TaskStatus(row.status), verdict.status)
     ended, now = verdict.status not in OPEN_STATUSES, database_now()
@@ -84,6 +93,7 @@ def _store(row: Task, result: RunResult, verdict: Verdict, produced: dict[str, A
     Task.update(
         status=verdict.status,
         unreachable=row.unreachable,
+        attempts=row.attempts - (result.reason == STOPPED),
         run_after=row.run_after if ended else now + verdict.delay,
         lease_owner=None,
         lease_until=None,

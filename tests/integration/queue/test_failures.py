@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Service
-from orchestrator.models.task import LogEntry, OutboxRow, Task
-from orchestrator.store import claim, leases, outcome, tasks
+from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task
+from orchestrator.store import claim, leases, maintenance, outcome, tasks
 from orchestrator.store import fleet as fleet_store
 from orchestrator.store.database import database_now
 from tests.integration.queue.conftest import Bench
@@ -116,7 +117,7 @@ def test_an_expired_lease_is_rescued_and_the_late_result_is_refused(bench: Bench
     circuit = outcome.Circuit(after=3, seconds=1)
     try:
         outcome.record(
-            taken, RunResult(outcome=Outcome.CHANGED), lambda _: (_ for _ in ()).throw(AssertionError), circuit
+            taken, RunResult(outcome=Outcome.CHANGED), lambda *_: (_ for _ in ()).throw(AssertionError), circuit
         )
     except outcome.LeaseLost:
         pass
@@ -129,8 +130,9 @@ def test_an_expired_lease_is_rescued_and_the_late_result_is_refused(bench: Bench
 def test_a_task_that_always_kills_its_orchestrator_ends_in_error(bench: Bench) -> None:
     fleet.build()
     order()
-    bench.settle(until=lambda: Service.get_or_none(Service.id == 1001) is not None and not bench.worker.busy)
+    bench.settle()
     step = Task.get(Task.action == "dns.zone_present")
+    Task.update(status="queued", attempts=0, finished_at=None).where(Task.id == step.id).execute()
     for _ in range(6):
         claim.claim("dead/boot/1/1/x", 60, 50)
         leases.rescue(lambda _: True)
@@ -151,11 +153,78 @@ def test_a_newer_intent_supersedes_the_pending_steps_of_the_older(bench: Bench) 
 
 def test_cancelling_a_running_step_stops_it(bench: Bench) -> None:
     fleet.build()
-    bench.executor.seconds = 30
-    bench.worker._lease_seconds = 3  # the heartbeat looks for requests six times a lease
-    order()
-    bench.settle(until=lambda: Task.select().where((Task.status == "running") & Task.server_id).exists())
-    row = Task.select().where((Task.status == "running") & Task.server_id).first()
-    bench.executor.seconds = 0
+    bench.executor.seconds = 60
+    order(roles=["web"])
+    running = Task.select().where((Task.action == "web.package_present") & (Task.status == "running"))
+    bench.settle(until=running.exists)
+    row = running.get()
     assert tasks.cancel(row.id, "test") == "requested"
     bench.settle(until=lambda: tasks.get(row.id).status == "cancelled")
+    assert_abandoned(row.id)
+
+
+def assert_abandoned(task_id: int) -> None:
+    """The operation of a cancelled step has ended, and everybody sees why."""
+    operation, service = Operation.get(), Service.get_by_id(1001)
+    assert operation.status == "cancelled"
+    assert service.status == "failed"
+    assert f"task {task_id} (web.package_present) was cancelled" in service.error
+    blocked = Task.select().where((Task.blocked_by == task_id) & (Task.status == "waiting"))
+    assert blocked.count() == 5
+
+
+def test_another_program_withdraws_a_pending_step_and_a_redeploy_makes_good(bench: Bench) -> None:
+    fleet.build()
+    order(roles=["web"])
+    bench.settle(until=lambda: Task.select().where(Task.action == "web.package_present").exists())
+    row = Task.get(Task.action == "web.package_present")
+    if row.status == "queued":
+        Task.update(cancel_requested=True).where(Task.id == row.id).execute()
+        assert maintenance.cancel_withdrawn() == 1
+        assert_abandoned(row.id)
+    tasks.enqueue("service.redeploy", service_id=1001)
+    bench.settle()
+    assert Service.get_by_id(1001).status == "active"
+
+
+def test_of_two_failed_steps_a_retry_of_one_does_not_hide_the_other(bench: Bench) -> None:
+    fleet.build()
+    refused = RunResult(outcome=Outcome.INVALID, reason="invalid", message="no")
+    bench.executor.script = lambda one: refused if one.action in ("web.domain_present", "web.php_present") else None
+    order(roles=["web"])
+    bench.settle()
+    bench.executor.script = None
+    first, second = (Task.get(Task.action == name) for name in ("web.domain_present", "web.php_present"))
+    tasks.retry(first.id, "test")
+    bench.settle()
+    waiting = Task.get(Task.action == "web.proxy_present")
+    assert (waiting.status, waiting.blocked_by) == ("waiting", second.id)
+    assert (Operation.get().status, Service.get_by_id(1001).status) == ("error", "failed")
+    tasks.retry(second.id, "test")
+    bench.settle()
+    assert (Operation.get().status, Service.get_by_id(1001).status) == ("done", "active")
+
+
+def test_tasks_that_are_due_later_hide_no_task_that_is_due_now(bench: Bench) -> None:
+    fleet.build()
+    later = database_now() + timedelta(days=1)
+    rows = [
+        {"action": "service.redeploy", "service_id": n, "params": "{}", "priority": 1, "run_after": later}
+        for n in range(2000, 2300)
+    ]
+    Task.insert_many(rows).execute()
+    order(roles=["web"])
+    bench.settle(until=lambda: bool(Service.get_or_none((Service.id == 1001) & (Service.status == "active"))))
+
+
+def test_two_orders_of_overlapping_names_at_once_one_gets_it(bench: Bench) -> None:
+    fleet.build()
+    for round_ in range(5):
+        order(2 * round_ + 1, domain=f"shop{round_}.test", roles=["web"])
+        order(2 * round_ + 2, domain=f"www.shop{round_}.test", roles=["web"])
+    bench.settle()
+    for round_ in range(5):
+        rows = Task.select().where(
+            (Task.action == "service.create") & (Task.service_id << [2 * round_ + 1, 2 * round_ + 2])
+        )
+        assert sorted(row.status for row in rows) == ["done", "error"]
