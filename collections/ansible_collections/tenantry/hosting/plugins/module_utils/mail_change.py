@@ -18,6 +18,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step,
 
 CONTROLLER_SOCKET = "/run/rspamd/controller.sock"
 PROBE_SECONDS = 10.0
+_SILENCE_SECONDS = 2.0  # as long as a reload may take to listen again
 
 Wanted = Mapping[tuple[str, str], Mapping[str, Any]]  # (table, key) -> columns
 Before = dict[tuple[str, str], "Row | None"]
@@ -31,7 +32,9 @@ def require_owner(row: Row | None, owner: str | None, what: str) -> str:
     if row is None:
         return owner or ""
     if owner is not None and row["owner"] != owner:
-        raise StepFailed("conflict", f"{what} on this node belongs to {row['owner'] or 'nobody we know'}; free it first")
+        raise StepFailed(
+            "conflict", f"{what} on this node belongs to {row['owner'] or 'nobody we know'}; free it first"
+        )
     return str(row["owner"])
 
 
@@ -109,22 +112,19 @@ def require_user(address: str, home: str) -> None:
 
 def require_signature(domain: str, selector: str) -> None:
     """Let the running rspamd sign a message of the domain; its maps are re-read within a second."""
-    deadline = time.monotonic() + PROBE_SECONDS
+    start = time.monotonic()
     while True:
-        signature = _signature(domain)
+        signature, problem = _signature(domain)
         if f"s={selector};" in signature and f"d={domain};" in signature:
             return
-        if time.monotonic() >= deadline:
-            raise StepFailed(
-                "probe",
-                "rspamd does not sign for {} with selector {} ({})".format(
-                    domain, selector, signature or "no signature"
-                ),
-            )
+        if time.monotonic() - start >= (_SILENCE_SECONDS if problem else PROBE_SECONDS):
+            found = problem or signature or "no signature"
+            raise StepFailed("probe", f"rspamd does not sign for {domain} with selector {selector} ({found})")
         time.sleep(0.1)
 
 
-def _signature(domain: str) -> str:
+def _signature(domain: str) -> tuple[str, str]:
+    """Return (the signature on a message of the domain, what went wrong when rspamd was asked)."""
     sender = f"postmaster@{domain}"
     message = f"From: <{sender}>\r\nTo: <{sender}>\r\nSubject: probe\r\nMessage-ID: <probe@{domain}>\r\n\r\nprobe\r\n"
     headers = {"From": sender, "Rcpt": sender, "User": sender, "IP": "127.0.0.1"}
@@ -133,10 +133,10 @@ def _signature(domain: str) -> str:
         connection.request("POST", "/checkv2", body=message.encode(), headers=headers)
         found = json.loads(connection.getresponse().read(1024 * 1024)).get("dkim-signature", "")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return f"rspamd did not answer: {error}"
+        return "", f"it did not answer: {error}"
     finally:
         connection.close()
-    return "".join((found if isinstance(found, str) else "".join(found)).split())
+    return "".join((found if isinstance(found, str) else "".join(found)).split()), ""
 
 
 class _LocalConnection(http.client.HTTPConnection):

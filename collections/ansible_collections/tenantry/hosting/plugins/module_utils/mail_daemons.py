@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import socket
@@ -67,12 +68,18 @@ def _dovecot(tree: str) -> str:
 
 
 def _rspamd(tree: str) -> str:
-    # The checker compiles patterns into a cache: it gets one of its own, since root's files would be in rspamd's way.
     with tempfile.TemporaryDirectory(prefix="tenantry-mail-") as cache:
+        _link_patterns(cache)
         roots = [f"--var={name}={tree}" for name in ("CONFDIR", "LOCAL_CONFDIR")]
         argv = ["rspamadm", *roots, f"--var=DBDIR={cache}", "configtest", "-c", os.path.join(tree, "rspamd.conf")]
         code, output = Step.probe(argv)
     return "" if code in (0, _NOT_INSTALLED) else tail(output, 2)
+
+
+def _link_patterns(cache: str) -> None:
+    """Give the checker rspamd's compiled patterns, in a folder of its own: root's files would be in rspamd's way."""
+    for path in glob.glob("/var/lib/rspamd/*.hs*"):
+        os.symlink(path, os.path.join(cache, os.path.basename(path)))
 
 
 # In the order in which they are reloaded: what Postfix hands mail to comes first.

@@ -95,7 +95,9 @@ def ensure(step: Step) -> None:
     selector = mail_names.selector(step.params["selector"])
     owner = mail_names.owner_or_none(step.params["owner"])
     directory, keys = step.params["state_directory"], step.params["dkim_directory"]
-    if mail_change.announced(step, directory, {("main.domains", domain): {"domain": domain, "dkim_selector": selector}}):
+    if mail_change.announced(
+        step, directory, {("main.domains", domain): {"domain": domain, "dkim_selector": selector}}
+    ):
         return
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
         mail_daemons.require_sound("rspamd")

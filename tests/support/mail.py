@@ -1,0 +1,110 @@
+"""A stranger's mail server and a customer's mail program, as small as a test needs them."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import smtplib
+import ssl
+import time
+import uuid
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import bcrypt
+import dkim
+
+CLIENT = "ext9.lab.test"  # how we greet: a name that resolves, as that of a real mail server
+ARRIVAL_SECONDS = 30.0
+
+
+def unverified() -> ssl.SSLContext:
+    """Return TLS without a check of the certificate, which is a placeholder at this stage."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def password_hash(password: str) -> str:
+    """Return a hash as a job carries it, with the lowest cost."""
+    return "{BLF-CRYPT}" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()
+
+
+def message(sender: str, recipient: str, body: str = "Hello") -> EmailMessage:
+    """Return a message with a subject that nobody else uses."""
+    built = EmailMessage(policy=policy.SMTP)
+    built["From"], built["To"] = sender, recipient
+    built["Subject"] = f"Test {uuid.uuid4().hex}"
+    built["Message-ID"] = f"<{uuid.uuid4().hex}@{sender.partition('@')[2]}>"
+    built["Date"] = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime())
+    built.set_content(body)
+    return built
+
+
+@contextlib.contextmanager
+def submission(host: str, login: str, password: str, port: int = 587) -> Iterator[smtplib.SMTP]:
+    """Yield a connection that is logged in to submit mail."""
+    if port == 465:
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(host, port, CLIENT, timeout=30, context=unverified())
+    else:
+        connection = smtplib.SMTP(host, port, CLIENT, timeout=30)
+        connection.starttls(context=unverified())
+    with connection:
+        connection.login(login, password)
+        yield connection
+
+
+def deliver(host: str, built: EmailMessage, sender: str | None = None, recipient: str | None = None) -> None:
+    """Hand a message to port 25, as another server does. smtplib's exceptions say how it was refused."""
+    with smtplib.SMTP(host, 25, CLIENT, timeout=30) as connection:
+        connection.send_message(built, from_addr=sender, to_addrs=[recipient] if recipient else None)
+
+
+@contextlib.contextmanager
+def mailbox(host: str, login: str, password: str) -> Iterator[imaplib.IMAP4]:
+    """Yield a logged-in IMAP connection over TLS."""
+    connection = imaplib.IMAP4_SSL(host, 993, ssl_context=unverified(), timeout=30)
+    try:
+        connection.login(login, password)
+        yield connection
+    finally:
+        with contextlib.suppress(imaplib.IMAP4.error, OSError):
+            connection.logout()
+
+
+def may_log_in(host: str, login: str, password: str) -> bool:
+    """Whether IMAP lets this login in."""
+    try:
+        with mailbox(host, login, password):
+            return True
+    except imaplib.IMAP4.error:
+        return False
+
+
+def fetch(connection: imaplib.IMAP4, subject: str, folder: str = "INBOX", seconds: float = ARRIVAL_SECONDS) -> bytes:
+    """Return the message with this subject byte for byte; AssertionError when it does not arrive in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        connection.select(folder, readonly=True)
+        numbers = connection.search(None, "SUBJECT", f'"{subject}"')[1][0].split()
+        if numbers:
+            return bytes(connection.fetch(numbers[0].decode(), "(BODY.PEEK[])")[1][0][1])
+        assert time.monotonic() < deadline, f"no message {subject!r} in {folder}"
+        time.sleep(0.1)
+
+
+def headers(raw: bytes) -> EmailMessage:
+    """Return a fetched message for a look at its headers."""
+    return message_from_bytes(raw, policy=policy.default)  # type: ignore[return-value]
+
+
+def is_signed(raw: bytes, domain: str, selector: str, public_key: str) -> bool:
+    """Whether the message bears a valid signature by this key, found under the name its record would have."""
+    wanted = f"{selector}._domainkey.{domain}.".encode()
+
+    def record(name: bytes, timeout: int = 5) -> bytes | None:
+        return f"v=DKIM1; k=rsa; p={public_key}".encode() if name == wanted else None
+
+    return bool(dkim.verify(raw, dnsfunc=record))
