@@ -71,7 +71,7 @@ def _prove(site: Installation, domain: str, password: str) -> None:
     web, mail, *dns = (addresses.of(site.lab, node.name).ipv4 for node in NODES)
     for tls in (False, True):
         status, body = outside.page(web, f"www.{domain}", tls=tls)
-        if status != 200 or domain not in body:
+        if status != 200 or outside.WELCOME not in body:
             raise outside.Unproven(f"the page of www.{domain} answers {status}")
         _done(f"{'https' if tls else 'http'}://www.{domain}/ answers 200, {len(body)} bytes")
     one, other = (outside.zone(server, domain, outside.DEFAULT_NAMES) for server in dns)

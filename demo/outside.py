@@ -20,6 +20,7 @@ import dkim
 
 _SECONDS = 10.0
 _PATIENCE_SECONDS = 30.0
+WELCOME = "This site has just been set up"  # of the page that a new account begins with
 
 
 class Unproven(Exception):

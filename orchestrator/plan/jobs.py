@@ -40,7 +40,7 @@ def _package(service: ServiceView, _: Mapping[str, Any]) -> Json:
 
 
 def _user(service: ServiceView, _: Mapping[str, Any]) -> Json:
-    return {"username": service.username, "uid": service.uid, "disk_mb": service.limits["web_disk_mb"]}
+    return {"username": service.username, "uid": service.uid}
 
 
 def _domain(service: ServiceView, _: Mapping[str, Any]) -> Json:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.plan import jobs
 from orchestrator.plan.catalog import CATALOG
+from tests.support.snapshots import a_service
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = sorted(path for path in ROOT.glob("playbooks/*/*.yml") if path.parent.name != "_tasks")
@@ -56,6 +58,16 @@ def test_a_playbook_reads_its_job_as_data_checks_it_and_reports(path: Path) -> N
     first, last = found["tasks"][0], found["tasks"][-1]
     assert first["ansible.builtin.import_tasks"] == "../_tasks/preflight.yml"
     assert "tenantry.hosting.report" in last
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=action_of)
+def test_a_playbook_accepts_what_it_reads_and_what_the_planner_sends(path: Path) -> None:
+    accepted = set(play(path)["vars"]["accepts"])
+    assert set(re.findall(r"job\.params\.(\w+)", path.read_text())) == accepted
+    if action_of(path) != "server.prepare":
+        box = {"local_part": "postmaster", "domain": "shop.test", "record": "dkim"}
+        job = jobs.build(action_of(path), a_service(dkim_public_key="QUJD"), box, "key", 1)
+        assert set(job["params"]) <= accepted
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=action_of)

@@ -58,7 +58,7 @@ def assert_live(site: Installation, domain: str, web: str = "web1", mail: str = 
     for name in (domain, f"www.{domain}"):
         for tls in (False, True):
             status, body = outside.page(address(site, web), name, tls=tls)
-            assert (status, domain in body) == (200, True), (name, tls, status, body[:300])
+            assert (status, outside.WELCOME in body) == (200, True), (name, tls, status, body[:300])
     answers = [outside.zone(address(site, dns), domain, outside.DEFAULT_NAMES) for dns in ("dns1", "dns2")]
     assert answers[0] == answers[1]
     assert all(answers[0].values()), answers[0]
@@ -99,7 +99,7 @@ def watched(site: Installation, domain: str, web: str = "web1") -> Iterator[list
             asked.append(time.monotonic())
             try:
                 status, body = outside.page(address(site, web), domain)
-                if status != 200 or domain not in body:
+                if status != 200 or outside.WELCOME not in body:
                     wrong.append(f"{status} {body[:200]}")
             except OSError as error:
                 wrong.append(str(error))
