@@ -85,7 +85,7 @@ def _command(path: str, command: click.Command) -> str:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option" and one.name != "help"]
     usage = " ".join(
-        [path, *(one.make_metavar(click.Context(command)) for one in arguments), *(["[OPTIONS]"] if options else [])]
+        [path, *(str(one.metavar or one.name).upper() for one in arguments), *(["[OPTIONS]"] if options else [])]
     )
     lines = [f"\n## {path}\n\n{(command.help or '').strip()}\n\n    {usage}\n"]
     if options:
