@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from demo.installation import Installation
+from demo.installation import PROJECT, Installation
 from lab import access, addresses, nodes
 from lab.config import Lab
 from orchestrator.core.errors import InvalidInput
@@ -138,6 +139,19 @@ def test_a_row_that_is_no_server(server: Lab, host: Host) -> None:
             probe(server, dataclasses.replace(host, **bad))
 
 
+def ping(site: Installation, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Reach the node by hand, through the servers table."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible"), "-i", "inventory/tenantry.yml", NODE, "-m", "ansible.builtin.ping"],
+        cwd=PROJECT,
+        env={**site.environment, "ANSIBLE_HOME": str(folder / "ansible"), "ANSIBLE_SSH_ARGS": "-o ControlMaster=no"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_the_command_line_adds_tests_and_finds_a_prepared_server_ready(
     server: Lab, steps: Steps, tmp_path: Path
 ) -> None:
@@ -153,5 +167,9 @@ def test_the_command_line_adds_tests_and_finds_a_prepared_server_ready(
     assert steps.prepare(NODE).outcome.is_success
     after = site.tenantry("server", "test", NODE)
     assert "FAIL" not in after.stdout and "PowerDNS runs" in after.stdout
+    assert ping(site, tmp_path).returncode == 0
+    execute = f"UPDATE servers SET host_keys = '{HOST_KEY}'"
+    subprocess.run(["sqlite3", str(site.folder / "tenantry.db"), execute], check=True)
+    assert "Host key verification failed" in ping(site, tmp_path).stdout
     nobody = site.tenantry("server", "add", "dns17", "--address", "no-such-host.example", "--roles", "dns", check=False)
     assert (nobody.returncode, "Traceback" in nobody.stderr) == (3, False)
