@@ -11,7 +11,8 @@ from typing import Any
 from ansible_collections.tenantry.hosting.plugins.module_utils import files, web_account, web_nginx, web_render
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
 
-_SERVER_NAME = re.compile(r"^[ \t]*server_name\s+([^;]*);", re.MULTILINE)
+_SERVER_NAME = re.compile(r"(?<![\w$.-])server_name\s+([^;]*);")
+_COMMENT = re.compile(r"#.*")
 _FOLDERS = (web_nginx.SITES, f"{web_nginx.ROOT}/conf.d")
 
 
@@ -21,7 +22,7 @@ class Site:
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.about: dict[str, Any] | None = web_render.parse_header(text)
-        self.names = [name.lower() for found in _SERVER_NAME.findall(text) for name in found.split()]
+        self.names = [name.lower() for found in _SERVER_NAME.findall(_COMMENT.sub("", text)) for name in found.split()]
 
 
 def path_of(domain: str) -> str:
