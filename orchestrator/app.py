@@ -51,6 +51,20 @@ class App:
         )
         return Worker(handlers, self.settings.lease_seconds)
 
+    def check(self, action: str, service_id: int, params: Mapping[str, Any], requested_by: str) -> None:
+        """Check a request as the queue will when it claims it, without storing anything; InvalidInput says what is wrong."""
+        context = Context(private_key=lambda: keys.load_private_key(self.settings.home))
+        intent = Intent(
+            task_id=0,
+            action=action,
+            service_id=service_id,
+            server_id=None,
+            params=params,
+            requested_by=requested_by,
+            priority=0,
+        )
+        INTENTS[action](intent, context)
+
     def loop(self, executor: Executor | None = None) -> Loop:
         """Return the daemon's loop."""
         worker = self.worker(executor)

@@ -19,14 +19,17 @@ def show_log(
     operation: Annotated[int | None, typer.Option(help="Only this operation.")] = None,
     limit: Annotated[int, typer.Option(help="How many lines at most.", min=1, max=10_000)] = 100,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --follow one object a line.")] = False,
 ) -> None:
     """Show the operation log, oldest first."""
     app()
     last = 0
     while True:
         entries = timeline.log_entries(service, operation, limit, last)
-        if as_json:
+        if as_json and follow:
+            for entry in entries:
+                print_json(entry, indent=None)
+        elif as_json:
             print_json(entries)
         else:
             for entry in entries:
@@ -43,4 +46,4 @@ def _line(entry: dict[str, object]) -> None:
         f"  {entry['kind']:<10} {entry['action']:<24} {entry['server'] or '-':<8} {entry['outcome'] or '-':<12}"
     )
     text.append(f" {entry['message']}")
-    console.print(text)
+    console.print(text, soft_wrap=True)

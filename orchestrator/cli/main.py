@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
+from peewee import PeeweeException
 from rich.text import Text
 
 from orchestrator import __version__, logs
-from orchestrator.cli import groups, log, packages, servers, services, settings, tasks
+from orchestrator.cli import doctor, groups, log, packages, servers, services, settings, tasks
 from orchestrator.cli.edge import app as application
 from orchestrator.cli.edge import bare_app
 from orchestrator.cli.output import console, problems
@@ -20,6 +20,10 @@ from orchestrator.core.errors import TenantryError
 from orchestrator.scheduler import jobs
 from orchestrator.scheduler.loop import tick as tick_once
 from orchestrator.store import schema
+from orchestrator.store.database import explained
+
+# click's ClickException; newer versions of typer bring a copy of their own
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 cli = typer.Typer(
     name="tenantry",
@@ -37,6 +41,7 @@ cli.add_typer(tasks.cli, name="task")
 cli.add_typer(settings.cli, name="settings")
 cli.add_typer(keys_cli, name="keys")
 cli.command("log")(log.show_log)
+cli.command("doctor")(doctor.doctor)
 
 
 @cli.callback()
@@ -90,13 +95,35 @@ def main() -> None:
     try:
         code = cli(standalone_mode=False)
     except TenantryError as error:
-        problems.print(Text(f"tenantry: {error}"))
+        _complain(str(error))
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
+    except _USAGE_ERROR as error:
+        _explain_usage(error)
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except PeeweeException as error:
+        found = explained(error)
+        _complain(str(found) if isinstance(found, TenantryError) else f"the database refused: {error}")
+        sys.exit(3)
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get("TENANTRY_DEBUG"):
+            raise
+        _complain(f"internal error ({type(error).__name__}: {error}); set TENANTRY_DEBUG=1 to see where")
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain_usage(error: Any) -> None:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    where = error.ctx.command_path if getattr(error, "ctx", None) else "tenantry"
+    _complain(f"{error.format_message()} See `{where} --help`")
+
+
+def _complain(message: str) -> None:
+    problems.print(Text(f"tenantry: {' '.join(message.split())}"), soft_wrap=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-console = Console()
+_WIDE = 240  # columns for tables that a program reads
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE)
 problems = Console(stderr=True)
 
 _COLOURS = {
@@ -49,9 +52,9 @@ def show_one(row: Mapping[str, Any], as_json: bool) -> None:
     console.print(table)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Any, indent: int | None = 2) -> None:
     """Print a JSON document, times in ISO 8601."""
-    console.out(json.dumps(value, indent=2, default=_plain, ensure_ascii=False), highlight=False)
+    console.out(json.dumps(value, indent=indent, default=_plain, ensure_ascii=False), highlight=False)
 
 
 def cell(value: Any) -> Text:

@@ -14,13 +14,14 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output import console
+from orchestrator.cli.output import console, problems
 from orchestrator.core.clock import utc_now
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Operation
 from orchestrator.store import tasks, timeline
 
 _POLL_SECONDS = 0.4
+_PATIENCE_SECONDS = 5.0  # before it is said that nobody takes the task
 _MARKS = {
     "done": ("✓", "green"),
     "error": ("✗", "red"),
@@ -32,13 +33,16 @@ _MARKS = {
 
 def watch_task(task_id: int) -> int:
     """Watch an intent from its row to the end of its operation; returns the exit code."""
-    row = tasks.get(task_id)
+    row, hint_at = tasks.get(task_id), time.monotonic() + _PATIENCE_SECONDS
     while row.status in (TaskStatus.QUEUED, TaskStatus.RUNNING):
+        if row.status == TaskStatus.QUEUED and not row.attempts and time.monotonic() > hint_at:
+            problems.print(f"task {task_id} has not been taken yet; is `tenantry run` running?", soft_wrap=True)
+            hint_at = float("inf")
         time.sleep(_POLL_SECONDS)
         row = tasks.get(task_id)
     operation = (row.result or {}).get("operation_id") if row.status == TaskStatus.DONE else None
     if operation is None:
-        console.print(Text(f"task {task_id} {row.status}: {row.error or ''}"))
+        console.print(Text(f"task {task_id} {row.status}: {row.error or ''}"), soft_wrap=True)
         return 0 if row.status == TaskStatus.DONE else 1
     return watch_operation(operation)
 
@@ -53,7 +57,7 @@ def watch_operation(operation_id: int) -> int:
         _print_changes(operation_id)
     operation = Operation.get_by_id(operation_id)
     if operation.status != "done":
-        console.print(Text(f"operation {operation_id}: {operation.status}: {operation.error or ''}"))
+        console.print(Text(f"operation {operation_id}: {operation.status}: {operation.error or ''}"), soft_wrap=True)
     return 0 if operation.status == "done" else 1
 
 

@@ -10,8 +10,9 @@ from orchestrator.cli.edge import actor, app
 from orchestrator.cli.output import console, show, show_one
 from orchestrator.core import names
 from orchestrator.core.errors import Unavailable
+from orchestrator.core.records import Host
 from orchestrator.core.states import ServerStatus
-from orchestrator.execute import ssh_probe
+from orchestrator.execute import ssh_probe, target
 from orchestrator.lifecycle import params as read
 from orchestrator.models.fleet import Server
 from orchestrator.store import fleet, tasks
@@ -54,8 +55,16 @@ def add(
     pinned = host_key or ssh_probe.scan_host_keys(values["address"], values["port"], _SCAN_SECONDS)
     if not pinned:
         raise Unavailable(f"{name}: no SSH host key could be read at {address}:{port}; is sshd running there?")
+    target.check(_host(values, pinned))
     fleet.add_server({**values, "host_keys": "\n".join(pinned)}, group or [])
     console.print(f"added {name}, {len(pinned)} host keys pinned; next: tenantry server prepare {name}")
+
+
+def _host(values: dict[str, Any], host_keys: list[str]) -> Host:
+    names_ = ("name", "address", "port", "login")
+    return Host(
+        **{name: values[name] for name in names_}, roles=tuple(values["roles"].split(",")), host_keys=tuple(host_keys)
+    )
 
 
 def _public(address: str, ipv4: str, ipv6: str) -> dict[str, str]:

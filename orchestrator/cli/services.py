@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from orchestrator.cli import progress
 from orchestrator.cli.edge import actor, app
 from orchestrator.cli.output import console, print_json, show, show_one
 from orchestrator.config import keys
 from orchestrator.core.errors import InvalidInput
+from orchestrator.core.records import StepSpec
 from orchestrator.core.sealed import seal
 from orchestrator.core.states import ServiceStatus
+from orchestrator.dispatch import rehearsal
 from orchestrator.models.service import Service
-from orchestrator.store import services, tasks, timeline
+from orchestrator.store import fleet, services, tasks, timeline
 
 cli = typer.Typer(help="Customers' accounts.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -60,6 +63,8 @@ def create(
     if password_stdin:
         secret = typer.get_text_stream("stdin").readline().rstrip("\n")
         params["password_sealed"] = seal(keys.load_private_key(found.settings.home).public_key(), secret)
+    fleet.package(package)  # a slip of the pen is said at once, not by a task in error
+    fleet.group(group)
     _ask("service.create", service_id, params, wait)
 
 
@@ -72,11 +77,52 @@ def redeploy(service_id: ServiceId, wait: Wait = False) -> None:
 
 
 def _ask(action: str, service_id: int, params: dict[str, Any], wait: bool) -> None:
+    app().check(action, service_id, params, actor())
     task = tasks.enqueue(action, service_id=service_id, params=params, requested_by=actor())
     if not wait:
         console.print(f"task {task}: {action} {service_id}")
         return
     raise typer.Exit(progress.watch_task(task))
+
+
+@cli.command("plan")
+def show_plan(
+    service_id: ServiceId,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="What would be asked for: redeploy.")] = "redeploy",
+    steps_only: Annotated[bool, typer.Option("--steps-only", help="Do not ask the servers what would change.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what an action would run and what that would change; nothing is changed."""
+    found = app()
+    if action.removeprefix("service.") != "redeploy":
+        raise InvalidInput("ACTION", f"{action[:40]} has no plan", "give redeploy")
+    if steps_only:
+        planned = [rehearsal_row(step) for step in rehearsal.steps(service_id).steps]
+        show(planned, ("step", "server", "needs"), as_json)
+        return
+    rows = []
+    for step, result in rehearsal.rehearse(service_id, found.executor()):
+        diffs = [event.diff for event in result.events if event.diff]
+        rows.append({**rehearsal_row(step), "would": result.outcome, "message": result.message, "diff": diffs})
+        if not as_json:
+            _print_rehearsed(rows[-1])
+    if as_json:
+        print_json(rows)
+    if not all(row["would"].is_success for row in rows):
+        raise typer.Exit(1)
+
+
+def rehearsal_row(step: StepSpec) -> dict[str, Any]:
+    """Return a planned step as it is listed."""
+    return {"step": step.key, "server": step.server, "needs": list(step.needs)}
+
+
+def _print_rehearsed(row: dict[str, Any]) -> None:
+    words = {"ok": "nothing to do", "changed": "would change"}
+    text = f"{row['step']}: {words.get(row['would'], row['would'])}"
+    console.print(Text(f"{text}: {row['message']}" if row["message"] else text, style="bold"), soft_wrap=True)
+    for diff in row["diff"]:
+        console.print(Text(diff.rstrip()), soft_wrap=True)
 
 
 @cli.command("list")

@@ -95,7 +95,7 @@ def session() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        raise _translated(error) from error
+        raise explained(error) from error
     finally:
         if opened and not database.is_closed():
             database.close()
@@ -150,7 +150,7 @@ def transaction(work: Callable[[], T]) -> T:
                 return work()
         except (OperationalError, InterfaceError) as error:
             if not _may_replay(error):
-                raise _translated(error) from error
+                raise explained(error) from error
         time.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, not a secret
     raise Unavailable("the database was busy for too long; is another program holding a lock?")
 
@@ -173,7 +173,8 @@ def _may_replay(error: Exception) -> bool:
     return _code(error) in _REPLAY_CODES or "database is locked" in str(error)
 
 
-def _translated(error: Exception) -> Exception:
+def explained(error: Exception) -> Exception:
+    """Return Unavailable with a remedy for what the database said when a person can act on it, else the error itself."""
     if _code(error) in _GONE_CODES or isinstance(error, InterfaceError):
         _forget_connection()
         return Unavailable(f"the database does not answer ({error}); check TENANTRY_DATABASE_URL and that it runs")
@@ -185,6 +186,6 @@ def _translated(error: Exception) -> Exception:
         return Unavailable("the database was busy for too long; is another program holding a lock?")
     if "unable to open database file" in str(error):
         return Unavailable("the database file cannot be opened; check the folder in TENANTRY_DATABASE_URL")
-    if "no such table" in str(error) or _code(error) == 1146:
-        return Unavailable("the database has no tables yet; run `tenantry init`")
+    if "no such table" in str(error) or "no such column" in str(error) or _code(error) in (1146, 1054):
+        return Unavailable("the database has not all tables yet; run `tenantry init`")
     return error

@@ -141,6 +141,11 @@ def next_number(name: str, amount: int = 1) -> int:
     return int(row.value) + amount
 
 
+def current_number(name: str) -> int:
+    """Return a counter's value without advancing it."""
+    return int(Counter.get_by_id(name).value)
+
+
 def knob_value(name: str) -> Value:
     """Return a knob's value: what an operator set, or its default."""
     row = Setting.get_or_none(Setting.name == name)

@@ -82,6 +82,12 @@ def clean(statuses: list[str]) -> int:
     return deleted
 
 
+def overdue(seconds: int) -> int:
+    """Return how many queued tasks have been due for longer than ``seconds``."""
+    before = database_now() - timedelta(seconds=seconds)
+    return int(Task.select().where((Task.status == TaskStatus.QUEUED) & (Task.run_after < before)).count())
+
+
 def stuck(minutes: int) -> list[Task]:
     """Return tasks that have been running for longer than ``minutes``."""
     before = database_now() - timedelta(minutes=minutes)
