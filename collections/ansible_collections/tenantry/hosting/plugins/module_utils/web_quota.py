@@ -31,8 +31,8 @@ def parse_limits(output: str) -> tuple[int, int]:
     """Return the hard limits (KiB, files) in what ``quota`` printed for one user and one file system."""
     for line in output.splitlines():
         numbers = re.findall(r"(?<=\s)\d+\*?(?=\s|$)", line)
-        if line.strip().startswith("/") and len(numbers) >= 6:
-            return int(numbers[2].rstrip("*")), int(numbers[5].rstrip("*"))
+        if line.strip().startswith("/") and len(numbers) >= 7:
+            return int(numbers[2].rstrip("*")), int(numbers[6].rstrip("*"))
     return 0, 0
 
 
