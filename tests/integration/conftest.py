@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.models.base import database as proxy
 from orchestrator.store import database, schema
 from tests.conftest import require
 from tests.support import mariadb
+from tests.support.bench import Bench, an_app
+from tests.support.executors import RecordingExecutor
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +60,17 @@ def opened(url: str) -> Iterator[None]:
     close_all = getattr(proxy.obj, "close_all", None)
     if close_all:
         close_all()
+
+
+@pytest.fixture
+def app(db: str, home: Path) -> App:
+    """Return an application over the test's database."""
+    return an_app(db, home)
+
+
+@pytest.fixture
+def bench(app: App) -> Iterator[Bench]:
+    """Yield a worker with an executor that succeeds at once."""
+    made = Bench(app, RecordingExecutor())
+    yield made
+    made.worker.drain(5)

@@ -14,9 +14,9 @@ from orchestrator.store import services
 from tests.integration.conftest import opened
 from tests.integration.input.conftest import inserter
 from tests.integration.input.rows import OWNED, ROWS, Row
-from tests.integration.queue.conftest import Bench, an_app
 from tests.integration.queue.test_order import order
 from tests.support import fleet
+from tests.support.bench import Bench, an_app
 from tests.support.executors import RecordingExecutor
 
 

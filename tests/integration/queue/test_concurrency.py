@@ -10,9 +10,9 @@ from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Task
 from orchestrator.store import fleet as fleet_store
 from orchestrator.store.database import session
-from tests.integration.queue.conftest import Bench
 from tests.integration.queue.test_order import order
 from tests.support import fleet
+from tests.support.bench import Bench
 from tests.support.executors import RecordingExecutor
 
 ORDERS = 25  # 200 are run by processes, see test_processes.py

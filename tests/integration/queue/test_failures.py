@@ -13,9 +13,9 @@ from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task
 from orchestrator.store import claim, leases, maintenance, outcome, tasks
 from orchestrator.store import fleet as fleet_store
 from orchestrator.store.database import database_now
-from tests.integration.queue.conftest import Bench
 from tests.integration.queue.test_order import order
 from tests.support import fleet
+from tests.support.bench import Bench
 
 
 def failing(action: str, result: RunResult, times: int = 10**6) -> object:

@@ -9,8 +9,8 @@ from orchestrator.models.fleet import Counter
 from orchestrator.models.service import Placement, Service
 from orchestrator.models.task import LogEntry, Operation, Task
 from orchestrator.store import services, tasks, timeline
-from tests.integration.queue.conftest import Bench
 from tests.support import fleet
+from tests.support.bench import Bench
 
 ORDER = {"domain": "Shop.Test.", "package": "small", "group": "standard"}
 

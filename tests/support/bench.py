@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from orchestrator.app import App
 from orchestrator.config.settings import from_environment
@@ -44,23 +42,9 @@ class Bench:
         return [f"{row.id} {row.action} {row.status} {row.error}" for row in open_rows]
 
 
-@pytest.fixture
-def app(db: str, home: Path) -> App:
-    """Return an application over the test's database."""
-    return an_app(db, home)
-
-
 def an_app(url: str, home: Path) -> App:
     """Return an application whose retries come at once."""
     settings = from_environment({"TENANTRY_DATABASE_URL": url, "TENANTRY_HOME": str(home)})
     fleet.set_knob("tasks.backoff_minutes", "0", "test")
     fleet.set_knob("server.circuit_seconds", "1", "test")
     return App(settings)
-
-
-@pytest.fixture
-def bench(app: App) -> Iterator[Bench]:
-    """Yield a worker with an executor that succeeds at once."""
-    made = Bench(app, RecordingExecutor())
-    yield made
-    made.worker.drain(5)
