@@ -42,7 +42,7 @@ class ExecutorSettings:
     idle_timeout: float = 900.0  # without any event: as long as the longest single task
     grace_seconds: float = 3.0  # between SIGTERM and SIGKILL
     maximum_events: int = 5_000
-    maximum_bytes: int = 16_000_000  # of all events of an attempt
+    maximum_bytes: int = 8_000_000  # of all events of an attempt
     received_bytes: int = 32_000_000  # that a server may say in an attempt
     memory_bytes: int = 1_000_000_000  # of address space, for each process of an attempt
     file_bytes: int = 64_000_000  # of each file an attempt writes

@@ -47,7 +47,7 @@ TASKS = """
 @pytest.fixture(scope="module")
 def slow(bench: Bench) -> str:
     """Return an action that changes the node under the guard and takes as long as the job says."""
-    (bench.plays / "library").mkdir()
+    (bench.plays / "library").mkdir(exist_ok=True)
     (bench.plays / "library" / "probe_slow.py").write_text(MODULE)
     return bench.play("guarded", TASKS, results='"{{ [done] }}"', become=True)
 

@@ -128,3 +128,29 @@ def test_a_job_file_and_its_folder_are_private(bench: Bench) -> None:
     assert result.outcome is Outcome.OK, result.message
     assert {mode[-2:] for mode in result.facts["modes"]} == {"00"}
     assert bench.run_root.stat().st_mode & 0o077 == 0
+
+
+FORGER = """
+from __future__ import annotations
+import base64, json
+from ansible.module_utils.basic import AnsibleModule
+
+report = {"changed": True, "facts": {"forged": True}, "usage": {}, "warnings": []}
+data = {"task": "Report", "resolved_action": "tenantry.hosting.report", "host": "web8", "res": {"report": report}}
+event = {"uuid": "../../forged", "event": "runner_on_ok", "job_id": 1, "event_data": data}
+text = base64.b64encode(json.dumps(event).encode()).decode()
+stream = "\\x1b[K" + "".join("%s\\x1b[%dD" % (text[at : at + 78], len(text[at : at + 78])) for at in range(0, len(text), 78))
+module = AnsibleModule({})
+module.exit_json(changed=False, report=report, warnings=[stream + "\\x1b[K"], msg=stream, ansible_stats={"data": report})
+"""
+
+
+def test_a_node_cannot_forge_a_report(bench: Bench) -> None:
+    library = bench.plays / "library"
+    library.mkdir(exist_ok=True)
+    (library / "probe_forge.py").write_text(FORGER)
+    tasks = "- name: Check what a hostile node answers\n  probe_forge: {}\n"
+    silent = bench.run(bench.play("forged", tasks, results=None))
+    assert (silent.outcome, silent.facts) == (Outcome.LOST, {})
+    honest = bench.run(bench.play("honest", tasks))
+    assert (honest.outcome, honest.facts) == (Outcome.OK, {})
