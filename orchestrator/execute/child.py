@@ -106,10 +106,7 @@ def _run(order: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
     token = int(os.environ["JOB_ID"])
 
     def handle(event: Mapping[str, Any]) -> bool:
-        # Only ansible itself knows the token: what looks like an event in a node's output is not one. What is merely
-        # printed bears no token; it explains a run that never began.
-        line = events.compact(event, mask)
-        if line and (event.get("job_id") == token or line["kind"] == "text"):
+        if line := events.accept(event, token, mask):
             sender.send(line)
         return False  # nothing is kept on disk
 

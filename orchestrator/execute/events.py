@@ -18,6 +18,17 @@ _REPORT_CHARACTERS = 2_000_000
 _MESSAGE = 2_000
 
 
+def accept(event: Mapping[str, Any], token: int, mask: Mask) -> dict[str, Any] | None:
+    """Return what is worth sending of an event that ansible itself wrote.
+
+    Only ansible knows the token: what looks like an event in a node's output is not one. What is merely printed bears
+    no token; it is kept as text, for it explains a run that never began.
+    """
+    line = compact(event, mask)
+    genuine = event.get("job_id") == token
+    return line if line and (genuine or line["kind"] == "text") else None
+
+
 def compact(event: Mapping[str, Any], mask: Mask) -> dict[str, Any] | None:
     """Return what is worth sending of an event, None when it is of no interest."""
     kind, data = event.get("event"), event.get("event_data")
