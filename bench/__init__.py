@@ -1,0 +1,3 @@
+"""Measurements: what the queue and the deploy chain cost."""
+
+from __future__ import annotations

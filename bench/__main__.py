@@ -1,0 +1,29 @@
+"""python -m bench [SUITE…]: run the suites, print a table of each and write bench-SUITE.json."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bench import figures, queue
+from bench.figures import Figure
+
+SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run}
+
+
+def main() -> None:
+    """Run the chosen suites, all of them by default."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures speed and memory.")
+    parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help=f"of {', '.join(SUITES)}; default: all")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="finished tasks that count as a long history")
+    parser.add_argument("--samples", type=int, default=150, help="measurements of each kind")
+    chosen = parser.parse_args()
+    for name in chosen.suite or SUITES:
+        found = SUITES[name](chosen)
+        figures.show(name, found)
+        print(f"written to {figures.keep(name, found, Path.cwd())}")
+
+
+if __name__ == "__main__":
+    main()
