@@ -8,7 +8,13 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 import pytest
-from ansible_collections.tenantry.hosting.plugins.module_utils import dns_names, dns_rdata, dns_records, dns_zone
+from ansible_collections.tenantry.hosting.plugins.module_utils import (
+    dns_names,
+    dns_rdata,
+    dns_records,
+    dns_server,
+    dns_zone,
+)
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,3 +218,29 @@ def test_bad_zone_jobs_name_the_field(values: dict[str, Any], field: str) -> Non
     with pytest.raises(StepFailed) as failure:
         dns_zone.read(params)
     assert str(failure.value).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    (
+        ({"hostname": "-x"}, "hostname"),
+        ({"hostname": "a\nb"}, "hostname"),
+        ({"hostname": "a b"}, "hostname"),
+        *(
+            ({"addresses": [text]}, "addresses")
+            for text in ("", "x", "0.0.0.0", "::", "224.0.0.1", "fe80::1", "1.2.3.4\n")
+        ),
+        ({"addresses": [f"192.0.2.{number}" for number in range(17)]}, "addresses"),
+    ),
+)
+def test_bad_server_jobs_name_the_field(values: dict[str, Any], field: str) -> None:
+    with pytest.raises(StepFailed) as failure:
+        dns_server.read({"hostname": "ns1.example", "addresses": [], **values})
+    assert str(failure.value).startswith(f"{field}: ")
+
+
+def test_the_hash_in_the_configuration_is_kept_for_the_same_key_only() -> None:
+    line = f"api-key={dns_server._new_hash('right')}\n"
+    assert dns_server._known_hash(f"x=1\n{line}y=2\n", "right") == line[len("api-key=") : -1]
+    assert dns_server._known_hash(line, "wrong") == ""
+    assert "right" not in line
