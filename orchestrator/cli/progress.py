@@ -22,6 +22,7 @@ from orchestrator.store import tasks, timeline
 
 _POLL_SECONDS = 0.4
 _PATIENCE_SECONDS = 5.0  # before it is said that nobody takes the task
+_SPINNER = Spinner("dots", style="cyan")  # one for all, so that a redraw does not begin it anew
 _MARKS = {
     "done": ("✓", "green"),
     "error": ("✗", "red"),
@@ -90,30 +91,37 @@ def _line(step: dict[str, Any]) -> Text:
     text = Text(f"{step['status']:<9} {step['title']} ({step['step']}) on {step['server'] or 'the orchestrator'}")
     if duration := _duration(step):
         text.append(f" {duration}")
-    if step["error"]:
+    if step["attempts"] > 1:
+        text.append(f" (attempt {step['attempts']})")
+    if step["error"] and step["status"] != "running":
         text.append(f": {step['error']}")
     return text
 
 
 def _drawing(operation: Operation, steps: list[dict[str, Any]]) -> Group:
     done = sum(step["status"] == "done" for step in steps)
-    head = Text(f"{operation.intent} · service {operation.service_id} · {done}/{len(steps)} steps", style="bold")
+    head = Text(f"{operation.intent} · service {operation.service_id}", style="bold")
+    bar = Table.grid(padding=(0, 2))
+    elapsed = max(((operation.finished_at or utc_now()) - operation.created_at).total_seconds(), 0)
+    bar.add_row(
+        ProgressBar(total=len(steps), completed=done, width=48), f"{done} of {len(steps)} steps, {elapsed:.0f} s"
+    )
     table = Table.grid(padding=(0, 2))
     for step in steps:
         table.add_row(_mark(step), step["title"], step["server"] or "", _duration(step), _remark(step))
-    return Group(head, ProgressBar(total=len(steps), completed=done, width=48), table)
+    return Group(head, bar, table)
 
 
 def _mark(step: dict[str, Any]) -> Any:
     if step["status"] == "running":
-        return Spinner("dots", style="cyan")
+        return _SPINNER
     mark, style = _MARKS[step["status"]]
     return Text(mark, style=style)
 
 
 def _duration(step: dict[str, Any]) -> str:
     begun: datetime | None = step["started_at"]
-    if begun is None or step["status"] in ("waiting", "cancelled"):
+    if begun is None or step["status"] in ("waiting", "queued", "cancelled"):
         return ""
     end: datetime = step["finished_at"] or utc_now()
     return f"{max((end - begun).total_seconds(), 0):.1f} s"
@@ -123,4 +131,6 @@ def _remark(step: dict[str, Any]) -> Text:
     if step["status"] == "queued" and step["attempts"]:
         again = step["run_after"].strftime("%H:%M:%S")
         return Text(f"attempt {step['attempts']}: {step['error'] or ''} (again at {again} UTC)", style="yellow")
+    if step["status"] == "running" and step["attempts"] > 1:
+        return Text(f"attempt {step['attempts']}, before: {step['error'] or ''}", style="yellow")
     return Text(step["error"] or "", style="red" if step["status"] == "error" else "dim")
