@@ -67,7 +67,7 @@ webserver-address={api_address}
 webserver-port={api_port}
 webserver-allow-from={api_address}
 webserver-loglevel=none
-webserver-max-bodysize=8
+webserver-max-bodysize=64
 """
 
 
