@@ -115,7 +115,7 @@ def end_others(step: Step, username: str, version: str) -> None:
         if not step.check_mode:
             with daemon.serialised("systemd"):
                 step.command(["systemctl", "disable", "--now", "--", socket])
-            step.command(["systemctl", "stop", "--", service])
+            step.command(["systemctl", "stop", "--no-block", "--", service])  # it finishes its requests
         step.absent(pool_path(username, other))
 
 
