@@ -106,10 +106,13 @@ def _answers(place: int | str) -> bool:
 
 
 def wait_until_heard(daemon: Daemon, seconds: float) -> str:
-    """Return an empty text as soon as everything of the daemon answers, what is deaf after ``seconds``."""
-    deadline = time.monotonic() + seconds
+    """Return an empty text as soon as everything of the daemon answers, what is deaf after ``seconds`` or its end."""
+    deadline, pause = time.monotonic() + seconds, 0.05
     while (deaf := daemon.deaf()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 1.0)
+        if Step.probe(["systemctl", "is-failed", "--quiet", daemon.unit])[0] == 0:
+            break
     return deaf
 
 
