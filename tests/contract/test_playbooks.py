@@ -53,7 +53,7 @@ def test_catalogue_and_playbooks_name_the_same_actions() -> None:
 def test_a_playbook_reads_its_job_as_data_checks_it_and_reports(path: Path) -> None:
     found = play(path)
     assert found["vars"]["job"] == JOB
-    assert found["vars"]["action"] == action_of(path)
+    assert found["vars"]["playbook_action"] == action_of(path)
     assert found["gather_facts"] is False
     first, last = found["tasks"][0], found["tasks"][-1]
     assert first["ansible.builtin.import_tasks"] == "../_tasks/preflight.yml"
@@ -62,7 +62,7 @@ def test_a_playbook_reads_its_job_as_data_checks_it_and_reports(path: Path) -> N
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=action_of)
 def test_a_playbook_accepts_what_it_reads_and_what_the_planner_sends(path: Path) -> None:
-    accepted = set(play(path)["vars"]["accepts"])
+    accepted = set(play(path)["vars"]["playbook_accepts"])
     assert set(re.findall(r"job\.params\.(\w+)", path.read_text())) == accepted
     if action_of(path) != "server.prepare":
         box = {"local_part": "postmaster", "domain": "shop.test", "record": "dkim"}
