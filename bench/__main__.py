@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import figures, queue
+from bench import chain, figures, queue
 from bench.figures import Figure
 
-SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run}
+SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run, "chain": chain.run}
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help=f"of {', '.join(SUITES)}; default: all")
     parser.add_argument("--rows", type=int, default=1_000_000, help="finished tasks that count as a long history")
     parser.add_argument("--samples", type=int, default=150, help="measurements of each kind")
+    parser.add_argument("--rounds", type=int, default=3, help="services deployed by each way")
     chosen = parser.parse_args()
     for name in chosen.suite or SUITES:
         found = SUITES[name](chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.figures import Figure
 from bench.memory import peak_while
 from demo.installation import GROUP, PACKAGE, PROJECT, Installation, Node
 from lab import config, nodes
@@ -31,7 +33,7 @@ _SOME_KEY = "QUJD" * 98  # as long as a 2048-bit key in base64
 
 
 @dataclass
-class Figures:
+class Measured:
     """Seconds and bytes of every round."""
 
     orchestrator: list[float] = field(default_factory=list)
@@ -59,26 +61,26 @@ class Recorder:
         """Nothing is held."""
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Deploy services in turn by both ways on the same nodes and return the figures; boots the nodes it needs."""
+def run(options: argparse.Namespace) -> list[Figure]:
+    """Deploy services in turn by both ways on the same nodes; boots the nodes it needs."""
     lab = config.load()
     nodes.up(lab, [node.name for node in NODES])
     with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder:
         site = Installation(Path(folder), lab)
         site.set_up(NODES)
-        figures = Figures()
+        measured = Measured()
         site.start()
         site.prepare(node.name for node in NODES)
-        for number in range(rounds):
-            _by_orchestrator(site, 1000 + 2 * number, figures)
+        for number in range(options.rounds):
+            _by_orchestrator(site, 1000 + 2 * number, measured)
             site.end()  # by hand is by hand: nobody else uses the processors
-            _by_hand(site, 1001 + 2 * number, figures)
+            _by_hand(site, 1001 + 2 * number, measured)
             site.start()
         site.end()
-    return _summary(figures)
+    return _figures(measured)
 
 
-def _by_orchestrator(site: Installation, service: int, figures: Figures) -> None:
+def _by_orchestrator(site: Installation, service: int, measured: Measured) -> None:
     pid = site.pid()
     assert pid is not None
     with _connected(site), peak_while(pid) as peak:
@@ -88,13 +90,13 @@ def _by_orchestrator(site: Installation, service: int, figures: Figures) -> None
             if time.monotonic() - began > _SETTLE_SECONDS * 3:
                 raise TimeoutError(f"service {service} is not active; see {site.log}")
             time.sleep(0.02)
-        figures.orchestrator.append(time.monotonic() - began)
-    figures.peak_bytes.append(peak.bytes)
+        measured.orchestrator.append(time.monotonic() - began)
+    measured.peak_bytes.append(peak.bytes)
 
 
-def _by_hand(site: Installation, service: int, figures: Figures) -> None:
+def _by_hand(site: Installation, service: int, measured: Measured) -> None:
     requests = _planned(site, service)
-    figures.playbooks = len(requests)
+    measured.playbooks = len(requests)
     inventory = site.folder / "by-hand.yml"
     inventory.write_text(json.dumps(_inventory(site, requests)))
     environment = {**site.environment, "ANSIBLE_HOME": str(site.folder / "ansible"), "HOME": str(site.folder)}
@@ -113,7 +115,7 @@ def _by_hand(site: Installation, service: int, figures: Figures) -> None:
         )
         if done.returncode != 0:
             raise RuntimeError(f"{request.action}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    figures.one_after_another.append(time.monotonic() - began)
+    measured.one_after_another.append(time.monotonic() - began)
 
 
 def _planned(site: Installation, service: int) -> list[RunRequest]:
@@ -163,20 +165,26 @@ def _inventory(site: Installation, requests: list[RunRequest]) -> dict[str, Any]
     return groups
 
 
-def _summary(figures: Figures) -> dict[str, Any]:
-    ours, theirs = statistics.median(figures.orchestrator), statistics.median(figures.one_after_another)
-    return {
-        "playbooks": figures.playbooks,
-        "orchestrator_seconds": _spread(figures.orchestrator),
-        "one_after_another_seconds": _spread(figures.one_after_another),
-        "ratio": round(theirs / ours, 2),
-        "orchestrator_peak_mib": round(max(figures.peak_bytes) / 2**20, 1),
-    }
+def _figures(measured: Measured) -> list[Figure]:
+    ours, theirs = statistics.median(measured.orchestrator), statistics.median(measured.one_after_another)
+    count = f"{measured.playbooks} playbooks on four nodes, {len(measured.orchestrator)} rounds in turn"
+    return [
+        Figure(name="deploy chain, row to active", value=ours, unit="s", note=_spread(measured.orchestrator)),
+        Figure(
+            name="the same playbooks by ansible-playbook, one after another",
+            value=theirs,
+            unit="s",
+            note=_spread(measured.one_after_another),
+        ),
+        Figure(name="ratio", value=theirs / ours, unit="×", note=count),
+        Figure(
+            name="orchestrator and all its runs, peak memory",
+            value=max(measured.peak_bytes) / 2**20,
+            unit="MiB",
+            note="proportional set size",
+        ),
+    ]
 
 
-def _spread(values: list[float]) -> Mapping[str, float]:
-    return {
-        "minimum": round(min(values), 2),
-        "median": round(statistics.median(values), 2),
-        "maximum": round(max(values), 2),
-    }
+def _spread(values: list[float]) -> str:
+    return f"median of {', '.join(f'{value:.1f}' for value in values)}"
