@@ -6,6 +6,7 @@ SIGTERM here, and the helper ends every process of the attempt before it leaves.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -153,6 +154,10 @@ def _limit(memory_bytes: int, file_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    with contextlib.suppress(
+        OSError
+    ):  # where memory runs out all the same, an attempt goes before the orchestrator does
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _myself() -> processes.Process:

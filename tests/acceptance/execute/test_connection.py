@@ -53,7 +53,7 @@ def test_another_host_key_ends_it_before_any_login(bench: Bench, simple: str) ->
 def test_without_a_pinned_key_nothing_starts(bench: Bench, simple: str) -> None:
     result = bench.run(simple, host=bench.host(host_keys=()))
     assert (result.outcome, result.reason, result.events) == (Outcome.UNREACHABLE, "host_key", ())
-    assert result.duration_seconds < 0.2
+    assert result.duration_seconds < 1
 
 
 def test_a_refused_login_is_named(bench: Bench, simple: str, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_pulled_cable_is_unreachable_soon(cable: Bench, simple: str) -> None:
     faults.link_down(cable.lab, NODE)
     result = cable.run(simple)
     assert (result.outcome, result.reason in ("timeout", "tcp")) == (Outcome.UNREACHABLE, True)
-    assert result.duration_seconds < 20
+    assert result.duration_seconds < 30
 
 
 def test_a_cable_pulled_in_the_middle_is_noticed(cable: Bench) -> None:

@@ -65,11 +65,25 @@ def of_ansible(bench: Bench) -> list[int]:
     return sorted(number for number, line in marked(bench.run_root).items() if "ansible-playbook" in line)
 
 
+def test_where_memory_runs_out_an_attempt_goes_first(bench: Bench, slow: str) -> None:
+    asked = threading.Event()
+    scores: set[int] = set()
+
+    def look() -> None:
+        scores.update(int(Path(f"/proc/{number}/oom_score_adj").read_text()) for number in of_ansible(bench))
+        asked.set()
+
+    thread = while_it_works(bench, look)
+    bench.run(slow, cancelled=asked.is_set)
+    thread.join()
+    assert scores == {500}
+
+
 def test_a_timeout_ends_the_whole_tree(bench: Bench, slow: str) -> None:
-    result = bench.run(slow, timeout=6)
+    result = bench.run(slow, timeout=10)
     assert (result.outcome, result.reason) == (Outcome.TIMEOUT, "timeout")
-    assert "“Check for long”" in result.message
-    assert result.duration_seconds < 12
+    assert "during “Check for long”" in result.message
+    assert 10 <= result.duration_seconds < 20
 
 
 def test_silence_ends_it_too(bench: Bench, slow: str) -> None:
@@ -90,7 +104,7 @@ def test_a_killed_ansible_is_lost(bench: Bench, slow: str) -> None:
     result = bench.run(slow)
     thread.join()
     assert (result.outcome, result.reason) == (Outcome.LOST, "no_report")
-    assert result.duration_seconds < 30
+    assert result.duration_seconds < 45
 
 
 def test_a_killed_helper_is_lost(bench: Bench, slow: str) -> None:
@@ -227,5 +241,5 @@ def test_a_disk_that_fills_up_meanwhile_hangs_nothing(bench: Bench, small_disk: 
         Outcome.LOST,
         Outcome.TIMEOUT,
     )  # OK: only an event had no room, not the report
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 40
     assert marked(small_disk) == {}

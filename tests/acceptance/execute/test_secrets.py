@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,8 @@ class Watch(threading.Thread):
     def _look(self) -> None:
         processes = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
         files = [path / part for path in processes for part in ("cmdline", "environ")]
-        files += [path for path in self.run_root.rglob("*") if path.is_file()] if self.run_root.exists() else []
+        # Folders come and go meanwhile, which os.walk does not mind.
+        files += [Path(folder) / name for folder, _, names in os.walk(self.run_root) for name in names]
         for path in files:
             try:
                 if has_secret(path.read_bytes()):
