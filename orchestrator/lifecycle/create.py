@@ -58,7 +58,7 @@ def create(intent: Intent, context: Context) -> Apply:
         if existing is not None:
             return _again(existing, order, intent)
         # The counter's lock makes orders take turns: of two that want overlapping names or the last place, one gets it.
-        uid = fleet.next_number("uid")
+        uid = fleet.next_uid()
         services.refuse_foreign_domain(order.domain, service_id)
         row = _insert(service_id, uid, order, password_hash, mailbox_hash)
         return start_deploy(row, intent)

@@ -17,6 +17,8 @@ from orchestrator.models.service import Placement, Service
 from orchestrator.plan.snapshot import ServerView
 from orchestrator.store.database import locked, transaction
 
+_DEBIAN_UIDS = range(60_000, 65_536)
+
 
 def server(name: str) -> Server:
     """Return a server by name."""
@@ -144,6 +146,17 @@ def next_number(name: str, amount: int = 1) -> int:
 def current_number(name: str) -> int:
     """Return a counter's value without advancing it."""
     return int(Counter.get_by_id(name).value)
+
+
+def next_uid() -> int:
+    """Return a UNIX user id that no account has ever had, inside the caller's transaction.
+
+    Debian keeps 60000 to 65535 for itself (Policy 9.2.2).
+    """
+    found = next_number("uid")
+    if found not in _DEBIAN_UIDS:
+        return found
+    return next_number("uid", _DEBIAN_UIDS.stop - found)
 
 
 def knob_value(name: str) -> Value:
