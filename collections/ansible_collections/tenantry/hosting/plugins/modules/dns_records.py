@@ -62,34 +62,7 @@ options:
         description: Type of the records.
         type: str
         required: true
-  fence:
-    description: What the guard on the node compares; left out by an engineer.
-    type: dict
-    suboptions:
-      service:
-        description: Number of the service.
-        type: int
-        required: true
-      generation:
-        description: Generation of the service.
-        type: int
-        required: true
-      key:
-        description: Name of the step.
-        type: str
-        required: true
-      token:
-        description: Number of the attempt.
-        type: int
-        required: true
-author: The Tenantry team
-attributes:
-  check_mode:
-    support: full
-    description: Shows what would change and changes nothing.
-  diff_mode:
-    support: full
-    description: Shows the records before and after.
+extends_documentation_fragment: [tenantry.hosting.step]
 """
 
 EXAMPLES = r"""

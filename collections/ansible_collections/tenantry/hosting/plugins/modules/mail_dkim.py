@@ -36,19 +36,7 @@ options:
     description: Where the keys lie.
     type: path
     default: /var/lib/tenantry/dkim
-  fence:
-    description: The attempt, for the guard on the node.
-    type: dict
-    suboptions:
-      service: {description: Number of the service., type: int, required: true}
-      generation: {description: Generation of the service., type: int, required: true}
-      key: {description: Name of the step., type: str, required: true}
-      token: {description: Token of the attempt., type: int, required: true}
-author: The Tenantry team
-attributes:
-  check_mode:
-    support: full
-    description: Compares and changes nothing; the public key is reported when there is one.
+extends_documentation_fragment: [tenantry.hosting.step]
 """
 
 EXAMPLES = r"""

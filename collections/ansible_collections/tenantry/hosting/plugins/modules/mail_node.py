@@ -49,11 +49,7 @@ options:
     description: The link to the certificate in use; C(placeholder) lies beside it.
     type: path
     default: /etc/tenantry/tls/node/mail/current
-author: The Tenantry team
-attributes:
-  check_mode:
-    support: full
-    description: Checks the staged files and reports what would change.
+extends_documentation_fragment: [tenantry.hosting.step]
 """
 
 EXAMPLES = r"""

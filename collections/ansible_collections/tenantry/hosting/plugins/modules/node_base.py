@@ -24,11 +24,7 @@ options:
     description: Files of systemd-tmpfiles and sysctl, path to content.
     type: dict
     default: {}
-author: The Tenantry team
-attributes:
-  check_mode:
-    support: full
-    description: Reports what would change.
+extends_documentation_fragment: [tenantry.hosting.step]
 """
 
 EXAMPLES = r"""

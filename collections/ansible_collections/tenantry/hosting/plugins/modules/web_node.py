@@ -46,11 +46,7 @@ options:
     type: list
     elements: str
     default: []
-author: The Tenantry team
-attributes:
-  check_mode:
-    support: full
-    description: Reports what would change.
+extends_documentation_fragment: [tenantry.hosting.step]
 """
 
 EXAMPLES = r"""

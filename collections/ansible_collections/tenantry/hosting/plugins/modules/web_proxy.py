@@ -27,22 +27,7 @@ options:
   owner:
     description: Label of the service that owns the object; absent in a run by hand, which keeps the recorded one.
     type: str
-  fence:
-    description: Service, generation, key and token of the attempt; see the guard on the node.
-    type: dict
-    suboptions:
-      service: {description: Number of the service., type: int, required: true}
-      generation: {description: Generation of the service., type: int, required: true}
-      key: {description: Key of the step., type: str, required: true}
-      token: {description: Fencing token of the attempt., type: int, required: true}
-author: The Tenantry team
-attributes:
-  check_mode:
-    support: full
-    description: Reports what would change.
-  diff_mode:
-    support: full
-    description: Shows what changes.
+extends_documentation_fragment: [tenantry.hosting.step]
 """
 
 EXAMPLES = r"""
