@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.tenantry.hosting.plugins.module_utils import mail_names
+from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_names
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
 
 BCRYPT = "{BLF-CRYPT}$2b$10$" + "a" * 53
@@ -32,7 +32,7 @@ HOSTILE = (
     "value", ["shop.example", "a.b.c.test", "xn--bcher-kva.example", "1.example", "a" * 63 + ".de"]
 )
 def test_domains_pass(value: str) -> None:
-    assert mail_names.domain(value) == value
+    assert grammar.domain(value) == value
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_domains_pass(value: str) -> None:
 )
 def test_what_is_no_domain_is_refused(value: str) -> None:
     with pytest.raises(StepFailed, match=r"^domain: .*; ") as refused:
-        mail_names.domain(value)
+        grammar.domain(value)
     assert refused.value.reason == "invalid"
 
 
@@ -111,7 +111,7 @@ def test_names_that_cannot_be_printed_are_refused(value: str) -> None:
 
 
 def test_numbers_have_bounds() -> None:
-    assert mail_names.whole(1, "quota_mb", 1, 5) == 1
+    assert grammar.whole(1, "quota_mb", 1, 5) == 1
     for value in (0, 6):
         with pytest.raises(StepFailed, match=r"^quota_mb: "):
-            mail_names.whole(value, "quota_mb", 1, 5)
+            grammar.whole(value, "quota_mb", 1, 5)

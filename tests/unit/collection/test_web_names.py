@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.tenantry.hosting.plugins.module_utils import web_names
+from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, web_names
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
 
 HOSTILE = [
@@ -48,7 +48,7 @@ HOSTILE = [
 @pytest.mark.parametrize(
     "check",
     [
-        web_names.domain,
+        grammar.domain,
         web_names.username,
         web_names.document_root,
         web_names.php_version,
@@ -67,14 +67,14 @@ def test_hostile_text_is_refused_as_invalid(check: Callable[[str], Any], value: 
 @pytest.mark.parametrize("value", ["root\n", "s1001;x", "S1001", "../s1001", "1001"])
 def test_a_hostile_owner_is_refused(value: str) -> None:
     with pytest.raises(StepFailed):
-        web_names.owner(value)
+        grammar.owner(value)
 
 
 def test_good_values_come_back_as_they_are() -> None:
-    assert web_names.domain("xn--bcher-kva.example") == "xn--bcher-kva.example"
+    assert grammar.domain("xn--bcher-kva.example") == "xn--bcher-kva.example"
     assert web_names.username("w1001") == "w1001"
     assert web_names.document_root("www/public/v1.2_a") == "www/public/v1.2_a"
-    assert (web_names.owner(None), web_names.owner(""), web_names.owner("s1001")) == ("", "", "s1001")
+    assert (grammar.owner(None), grammar.owner(""), grammar.owner("s1001")) == ("", "", "s1001")
     assert web_names.site_names("a.test", ["www.a.test", "a.test", "b.test"]) == ["a.test", "www.a.test", "b.test"]
 
 

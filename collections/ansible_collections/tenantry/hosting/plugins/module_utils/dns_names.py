@@ -1,37 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The grammar of every name and number that a DNS step accepts, checked as a whole value before anything is touched."""
+"""The grammar of what only DNS steps accept; what all areas share stands in ``grammar``."""
 
 from __future__ import annotations
 
 import re
 
-from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
+from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import (
+    DOMAIN_MAXIMUM,
+    is_host_label,
+    refuse,
+    shown,
+)
 
-_HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")  # _dmarc, _imaps, _domainkey
-_OWNER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # The mailbox of a SOA record: dots of the local part are escaped (RFC 1035 section 5.1).
 _MAILBOX = re.compile(r"(?:[a-z0-9!#$%&'*+/=?^_`{|}~-]|\\\.){1,63}")
-_MAXIMUM = 253  # RFC 1035 section 3.1, in text form and without the last dot
 TTL_BOUNDS = (60, 604_800)
 SERIAL_BOUNDS = (1, 2**32 - 1)
-
-
-def refuse(field: str, reason: str, remedy: str) -> StepFailed:
-    """Return the failure for bad input: which field, what is wrong with it, what to do."""
-    return StepFailed("invalid", f"{field}: {reason}; {remedy}", field=field)
-
-
-def shown(value: str) -> str:
-    """Return an unusable value in a form that is safe in a message."""
-    return repr(value[:60])
 
 
 def zone(value: str, field: str = "zone") -> str:
     """Return the absolute name of a zone: two labels or more, lower case, with the last dot."""
     name = _absolute(value, field)
     labels = name[:-1].split(".")
-    if len(labels) < 2 or labels[-1].isdigit() or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+    if len(labels) < 2 or labels[-1].isdigit() or not all(map(is_host_label, labels)):
         raise refuse(field, f"{shown(value)} is no zone", "give an absolute name such as shop.example.")
     return name
 
@@ -50,8 +42,8 @@ def owner_name(value: str, inside: str, field: str = "name") -> str:
 def host(value: str, field: str, underscore: bool = False) -> str:
     """Return the absolute name that a record points to."""
     name = _absolute(value, field)
-    grammar = _LABEL if underscore else _HOST_LABEL
-    if not all(grammar.fullmatch(label) for label in name[:-1].split(".")):
+    fits = _LABEL.fullmatch if underscore else is_host_label
+    if not all(map(fits, name[:-1].split("."))):
         raise refuse(field, f"{shown(value)} is no host name", "give an absolute name such as mail.shop.example.")
     return name
 
@@ -60,8 +52,8 @@ def _absolute(value: str, field: str) -> str:
     name = value.lower()
     if not name.endswith(".") or name == ".":
         raise refuse(field, f"{shown(value)} is not absolute", "give the whole name and end it with a dot")
-    if len(name) - 1 > _MAXIMUM:
-        raise refuse(field, f"has more than {_MAXIMUM} characters", "shorten it")
+    if len(name) - 1 > DOMAIN_MAXIMUM:
+        raise refuse(field, f"has more than {DOMAIN_MAXIMUM} characters", "shorten it")
     return name
 
 
@@ -73,21 +65,6 @@ def mailbox(value: str, field: str = "soa.rname") -> str:
             field, f"{shown(value)} is no mailbox", "write hostmaster@shop.example as hostmaster.shop.example."
         )
     return f"{local}.{host(domain, field)}"
-
-
-def owner(value: str, field: str = "owner") -> str:
-    """Return the label of the service that owns a zone, s1001 for example; empty when an engineer runs the step."""
-    if value and not _OWNER.fullmatch(value):
-        raise refuse(field, f"{shown(value)} is no owner", "use a-z, 0-9, _ and -, a letter first")
-    return value
-
-
-def whole(value: int, field: str, bounds: tuple[int, int]) -> int:
-    """Return a number within its bounds."""
-    low, high = bounds
-    if not low <= value <= high:
-        raise refuse(field, "%d is out of bounds" % value, "give %d to %d" % bounds)
-    return value
 
 
 def to_wire(name: str) -> bytes:

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import dns_names
-from ansible_collections.tenantry.hosting.plugins.module_utils.dns_names import refuse, shown
+from ansible_collections.tenantry.hosting.plugins.module_utils import dns_names, grammar
+from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import refuse, shown
 
 NUMBERS = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "CAA": 257}
 _TXT_STRING = 255  # RFC 1035 section 3.3: a character string has at most 255 bytes
@@ -150,7 +150,7 @@ def _words(text: str, field: str, count: int, example: str) -> list[str]:
 def _number(word: str, field: str, bounds: tuple[int, int]) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", word):
         raise refuse(field, f"{shown(word)} is no number", "give %d to %d" % bounds)
-    return dns_names.whole(int(word), field, bounds)
+    return grammar.whole(int(word), field, *bounds)
 
 
 _PARSERS: Mapping[str, Callable[[str, str], Rdata]] = {

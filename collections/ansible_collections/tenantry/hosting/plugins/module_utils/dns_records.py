@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import dns_api, dns_change, dns_names, dns_rdata
+from ansible_collections.tenantry.hosting.plugins.module_utils import dns_api, dns_change, dns_names, dns_rdata, grammar
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_change import Current, Key
-from ansible_collections.tenantry.hosting.plugins.module_utils.dns_names import refuse, shown
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_rdata import Rdata, RRset
+from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import refuse, shown
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed
 
 _RRSETS = 2000  # in one job
@@ -28,8 +28,8 @@ class Wanted(NamedTuple):
 def read(params: dict[str, Any]) -> Wanted:
     """Check every value of the job. Raises StepFailed ``invalid``."""
     zone = dns_names.zone(params["zone"])
-    owner = dns_names.owner(params["owner"])
-    serial = dns_names.whole(params["serial"], "serial", dns_names.SERIAL_BOUNDS)
+    owner = grammar.owner(params["owner"])
+    serial = grammar.whole(params["serial"], "serial", *dns_names.SERIAL_BOUNDS)
     if len(params["rrsets"]) + len(params["remove"]) > _RRSETS:
         raise refuse("rrsets", "there are too many", "give at most %d in one job" % _RRSETS)
     rrsets = [_rrset(one, zone, "rrsets[%d]" % number) for number, one in enumerate(params["rrsets"])]
@@ -53,7 +53,7 @@ def _key(given: dict[str, Any], zone: str, field: str) -> Key:
 
 def _rrset(given: dict[str, Any], zone: str, field: str) -> RRset:
     name, kind = _key(given, zone, field)
-    ttl = dns_names.whole(given["ttl"], f"{field}.ttl", dns_names.TTL_BOUNDS)
+    ttl = grammar.whole(given["ttl"], f"{field}.ttl", *dns_names.TTL_BOUNDS)
     if not 1 <= len(given["records"]) <= _RECORDS:
         raise refuse(f"{field}.records", "%d of them" % len(given["records"]), "give 1 to %d" % _RECORDS)
     records = tuple(sorted({_record(kind, text, f"{field}.records") for text in given["records"]}))

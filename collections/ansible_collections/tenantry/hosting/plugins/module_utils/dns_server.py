@@ -17,7 +17,7 @@ import tempfile
 from typing import Any, NamedTuple
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import dns_api, dns_query, files
-from ansible_collections.tenantry.hosting.plugins.module_utils.dns_names import refuse, shown
+from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import refuse, shown
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
 
 DATABASE_FILE = "/var/lib/powerdns/tenantry.sqlite3"

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import dns_api, dns_change, dns_names, dns_rdata
+from ansible_collections.tenantry.hosting.plugins.module_utils import dns_api, dns_change, dns_names, dns_rdata, grammar
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_api import Api, Json
-from ansible_collections.tenantry.hosting.plugins.module_utils.dns_names import refuse
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_rdata import RRset
+from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import refuse
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed
 
 TTL = 3600  # of SOA and NS
@@ -40,14 +40,14 @@ def read(params: dict[str, Any]) -> Wanted:
     """Check every value of the job. Raises StepFailed ``invalid``."""
     zone = dns_names.zone(params["zone"])
     soa = params["soa"]
-    timers = [dns_names.whole(soa[name], f"soa.{name}", _TIMER_BOUNDS) for name in TIMERS]
+    timers = [grammar.whole(soa[name], f"soa.{name}", *_TIMER_BOUNDS) for name in TIMERS]
     return Wanted(
         zone=zone,
-        owner=dns_names.owner(params["owner"]),
+        owner=grammar.owner(params["owner"]),
         nameservers=_nameservers(zone, params["nameservers"]),
         mname=dns_names.host(soa["mname"], "soa.mname"),
         rname=dns_names.mailbox(soa["rname"]),
-        serial=dns_names.whole(params["serial"], "serial", dns_names.SERIAL_BOUNDS),
+        serial=grammar.whole(params["serial"], "serial", *dns_names.SERIAL_BOUNDS),
         timers=(timers[0], timers[1], timers[2], timers[3]),
     )
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import mail_names, mail_store
+from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_store
 from ansible_collections.tenantry.hosting.plugins.module_utils.mail_daemons import POSTFIX_MAPS
 from ansible_collections.tenantry.hosting.plugins.module_utils.mail_store import Row, Store
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
@@ -47,7 +47,7 @@ def hosted(step: Step, store: Store, domain: str, owner: str | None) -> Row | No
     """Return the row of a domain that has to be here and the owner's; in check mode it may be still to come."""
     row = store.row("main.domains", domain)
     if row is None and not step.check_mode:
-        raise mail_names.refuse("domain", f"{domain} is not hosted on this node", "run mail.domain_present first")
+        raise grammar.refuse("domain", f"{domain} is not hosted on this node", "run mail.domain_present first")
     require_owner(row, owner, domain)
     return row
 

@@ -1,39 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The grammar of every value a web step accepts, checked as a whole value before anything is touched.
-
-``nginx -t`` is no filter: a name with a semicolon and a brace passes it. Only what these functions return reaches a path
-or a configuration file.
-"""
+"""The grammar of what only web steps accept; what all areas share stands in ``grammar``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
+from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import domain, refuse, shown, whole
 
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _USERNAME = re.compile(r"[a-z][a-z0-9]{1,30}")
-_OWNER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _VERSION = re.compile(r"[5-9]\.[0-9]")
 _FOLDER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _FUNCTION = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 _UPSTREAM = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost):([1-9][0-9]{3,4})/?")
 
-DOMAIN_MAXIMUM = 253  # RFC 1035 section 3.1, in text form
 NAMES_MAXIMUM = 100  # of one site; a certificate holds no more
 UID_LOW, UID_HIGH = 10_000, 2_000_000_000  # below it are the system and people who log in
 _UID_RESERVED = range(60_000, 65_536)  # Debian Policy 9.2.2 and systemd's dynamic users
-
-
-def refuse(field: str, reason: str, remedy: str) -> StepFailed:
-    """Return the failure for bad input: which field, what is wrong with it, what to do."""
-    return StepFailed("invalid", f"{field}: {reason}; {remedy}", field=field)
-
-
-def shown(value: str) -> str:
-    """Return an unusable value in a form that is safe in a message."""
-    return repr(value[:60])
 
 
 def username(value: str, field: str = "username") -> str:
@@ -48,25 +31,6 @@ def uid(value: int, field: str = "uid") -> int:
     if value in _UID_RESERVED:
         raise refuse(field, "%d is reserved by the system" % value, "give one outside 60000-65535")
     return whole(value, field, UID_LOW, UID_HIGH)
-
-
-def owner(value: str | None, field: str = "owner") -> str:
-    """Return the label of the service that owns an object, s1001 for example; empty in a run by hand."""
-    if value is None or value == "":
-        return ""
-    if not _OWNER.fullmatch(value):
-        raise refuse(field, f"{shown(value)} is no owner", "use a-z, 0-9, _ and -, a letter first")
-    return value
-
-
-def domain(value: str, field: str = "domain") -> str:
-    """Return a domain in A-label form: lower case, two labels or more, the last one not a number."""
-    labels = value.split(".")
-    if len(value) > DOMAIN_MAXIMUM or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise refuse(field, f"{shown(value)} is no domain name", "give lower-case A-labels such as shop.example")
-    if labels[-1].isdigit():
-        raise refuse(field, f"{shown(value)} is an address", "give a name such as shop.example")
-    return value
 
 
 def site_names(primary: str, given: Sequence[str]) -> list[str]:
@@ -98,13 +62,6 @@ def php_functions(values: Sequence[str], field: str = "disabled_functions") -> l
         if not _FUNCTION.fullmatch(value):
             raise refuse(field, f"{shown(value)} is no function name", "give names such as exec")
     return list(values)
-
-
-def whole(value: int, field: str, low: int, high: int) -> int:
-    """Return a number within its bounds."""
-    if not low <= value <= high:
-        raise refuse(field, "%d is out of bounds" % value, "give %d to %d" % (low, high))
-    return value
 
 
 def upstream(value: str | None, field: str = "upstream") -> tuple[str, int]:

@@ -58,6 +58,7 @@ facts:
 import os  # noqa: E402
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
+    grammar,
     mail_change,
     mail_daemons,
     mail_keys,
@@ -79,9 +80,9 @@ ARGUMENTS = {
 
 def ensure(step: Step) -> None:
     """Check the input, make the key, name it to rspamd, let rspamd sign."""
-    domain = mail_names.domain(step.params["domain"])
+    domain = grammar.domain(step.params["domain"])
     selector = mail_names.selector(step.params["selector"])
-    owner = mail_names.owner_or_none(step.params["owner"])
+    owner = grammar.owner(step.params["owner"]) or None
     directory, keys = step.params["state_directory"], step.params["dkim_directory"]
     if mail_change.announced(
         step, directory, {("main.domains", domain): {"domain": domain, "dkim_selector": selector}}

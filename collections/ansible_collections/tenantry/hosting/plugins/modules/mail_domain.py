@@ -51,9 +51,9 @@ facts:
 """
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
+    grammar,
     mail_change,
     mail_daemons,
-    mail_names,
     mail_store,
 )
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step  # noqa: E402
@@ -70,10 +70,10 @@ ARGUMENTS = {
 def ensure(step: Step) -> None:
     """Check the input, write the rows, ask Postfix."""
     directory = step.params["state_directory"]
-    domain = mail_names.domain(step.params["domain"])
-    quota_mb = mail_names.whole(step.params["quota_mb"], "quota_mb", 1, 2**40)
-    mailboxes = mail_names.whole(step.params["mailboxes"], "mailboxes", 0, 100_000)
-    owner = mail_names.owner_or_none(step.params["owner"])
+    domain = grammar.domain(step.params["domain"])
+    quota_mb = grammar.whole(step.params["quota_mb"], "quota_mb", 1, 2**40)
+    mailboxes = grammar.whole(step.params["mailboxes"], "mailboxes", 0, 100_000)
+    owner = grammar.owner(step.params["owner"]) or None
     account = {"domain": domain, "owner": owner or "", "quota_mb": quota_mb}
     wanted = {("main.domains", domain): account | {"mailboxes": mailboxes}, ("accounts.domains", domain): account}
     step.facts["mail_domain"] = {"domain": domain, "quota_mb": quota_mb, "mailboxes": mailboxes}
@@ -82,7 +82,7 @@ def ensure(step: Step) -> None:
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
         mail_daemons.require_sound("postfix")
         if domain in mail_daemons.own_names():
-            raise mail_names.refuse("domain", f"{domain} is this server's own name", "choose another domain")
+            raise grammar.refuse("domain", f"{domain} is this server's own name", "choose another domain")
         with store.transaction():
             keeper = mail_change.require_owner(store.row("main.domains", domain), owner, domain)
             before = mail_change.compare_and_put(step, store, mail_change.kept_by(keeper, wanted))

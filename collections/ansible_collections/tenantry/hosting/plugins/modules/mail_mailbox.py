@@ -67,6 +67,7 @@ facts:
 from typing import Any  # noqa: E402
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
+    grammar,
     mail_change,
     mail_daemons,
     mail_names,
@@ -94,9 +95,9 @@ def checked(params: dict[str, Any]) -> Columns:
         "address": mail_names.address(params["local_part"], params["domain"]),
         "domain": params["domain"],
         "local_part": params["local_part"],
-        "owner": mail_names.owner_or_none(params["owner"]) or "",
+        "owner": grammar.owner(params["owner"]),
         "password_hash": mail_names.password_hash(params["password_hash"]),
-        "quota_mb": mail_names.whole(params["quota_mb"], "quota_mb", 1, 2**40),
+        "quota_mb": grammar.whole(params["quota_mb"], "quota_mb", 1, 2**40),
         "display_name": mail_names.display_name(params["display_name"]),
     }
 
@@ -111,7 +112,7 @@ def permitted(step: Step, store: Store, account: Columns) -> str:
         return keeper
     count = store.select("SELECT count(*) AS n FROM main.mailboxes WHERE domain = ?", account["domain"])[0]["n"]
     if now is None and count >= domain["mailboxes"]:
-        raise mail_names.refuse("mailboxes", "the limit of %d is reached" % domain["mailboxes"], "raise it first")
+        raise grammar.refuse("mailboxes", "the limit of %d is reached" % domain["mailboxes"], "raise it first")
     return keeper or str(domain["owner"])
 
 

@@ -67,7 +67,7 @@ facts:
   returned: success
 """
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import mail_apply, mail_ground, mail_names  # noqa: E402
+from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_apply, mail_ground  # noqa: E402
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
 TREES = (
@@ -94,7 +94,7 @@ ARGUMENTS = {
 def ensure(step: Step) -> None:
     """Ensure the ground, then the configuration."""
     params = step.params
-    hostname = mail_names.domain(params["hostname"], "hostname")
+    hostname = grammar.domain(params["hostname"], "hostname")
     for path in (*params["files"], *params["absent"]):
         if not path.startswith(TREES) or "/../" in path:
             raise StepFailed("invalid", f"files: {path!r} is no configuration of a mail daemon; leave it out")

@@ -53,6 +53,7 @@ facts:
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
     files,
+    grammar,
     web_account,
     web_links,
     web_names,
@@ -79,7 +80,7 @@ def ensure(step: Step) -> None:
     username = web_names.username(params["username"])
     names = web_names.site_names(params["domain"], params["names"])
     document_root = web_names.document_root(params["document_root"])
-    domain, owner = names[0], web_names.owner(params["owner"])
+    domain, owner = names[0], grammar.owner(params["owner"])
     account = web_account.require(step, username, owner)
     owner = web_sites.require_free(domain, names, username, account["owner"])
     if not step.check_mode:

@@ -66,7 +66,7 @@ facts:
   sample: {php_versions: ["8.2"]}
 """
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import mail_ground, web_ground, web_names  # noqa: E402
+from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_ground, web_ground, web_names  # noqa: E402
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
 TREES = (
@@ -97,7 +97,7 @@ ARGUMENTS = {
 def ensure(step: Step) -> None:
     """Ensure the ground, then each daemon."""
     params = step.params
-    hostname = web_names.domain(params["hostname"], "hostname")
+    hostname = grammar.domain(params["hostname"], "hostname")
     versions = [web_names.php_version(version, "php_versions") for version in params["php_versions"]]
     wanted = dict(params["files"])
     for version in versions:

@@ -60,6 +60,7 @@ facts:
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
     daemon,
+    grammar,
     web_account,
     web_names,
     web_quota,
@@ -91,7 +92,7 @@ CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 def ensure(step: Step) -> None:
     """Ensure the account's record, its slice and its quota."""
     username, uid = web_names.username(step.params["username"]), web_names.uid(step.params["uid"])
-    owner = web_names.owner(step.params["owner"])
+    owner = grammar.owner(step.params["owner"])
     limits = checked_limits(step.params["limits"])
     record = web_account.read(username)
     if record is not None:
@@ -109,7 +110,7 @@ def ensure(step: Step) -> None:
 
 def checked_limits(given: dict) -> dict:
     """Return the limits; each within its bounds."""
-    limits = {name: web_names.whole(given[name], f"limits.{name}", *bounds) for name, bounds in BOUNDS.items()}
+    limits = {name: grammar.whole(given[name], f"limits.{name}", *bounds) for name, bounds in BOUNDS.items()}
     return {**limits, "php_version": web_names.php_version(given["php_version"], "limits.php_version")}
 
 

@@ -58,6 +58,7 @@ facts:
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
     daemon,
+    grammar,
     web_account,
     web_names,
     web_nginx,
@@ -82,10 +83,10 @@ def ensure(step: Step) -> None:
     """Ensure the account's PHP-FPM, that nginx knows it, and that no other version is left."""
     params = step.params
     username, version = web_names.username(params["username"]), web_names.php_version(params["version"])
-    memory_mb = web_names.whole(params["memory_mb"], "memory_mb", 16, 8192)
-    workers = web_names.whole(params["workers"], "workers", 1, 500)
+    memory_mb = grammar.whole(params["memory_mb"], "memory_mb", 16, 8192)
+    workers = grammar.whole(params["workers"], "workers", 1, 500)
     disabled = web_names.php_functions(params["disabled_functions"])
-    account = web_account.require(step, username, web_names.owner(params["owner"]))
+    account = web_account.require(step, username, grammar.owner(params["owner"]))
     web_php.require_version(step, version)
     pool = web_render.pool(username, account["owner"], version, memory_mb, workers, disabled)
     with daemon.serialised(f"php-{username}", step.check_mode):

@@ -47,6 +47,7 @@ facts:
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
     files,
+    grammar,
     web_account,
     web_listeners,
     web_names,
@@ -72,7 +73,7 @@ def ensure(step: Step) -> None:
     params = step.params
     username, template = web_names.username(params["username"]), params["template"]
     target = checked_target(template, params["upstream"])
-    account = web_account.require(step, username, web_names.owner(params["owner"]))
+    account = web_account.require(step, username, grammar.owner(params["owner"]))
     if target:
         web_listeners.require_own(target, account["uid"])
     socket = php_socket(username) if template == "php" and not step.check_mode else ""
@@ -116,7 +117,7 @@ def checked_target(template: str, upstream: str | None) -> tuple[str, int] | Non
     if template == "reverse":
         return web_names.upstream(upstream)
     if upstream:
-        raise web_names.refuse("upstream", f"the template {template} has none", "leave it out or use reverse")
+        raise grammar.refuse("upstream", f"the template {template} has none", "leave it out or use reverse")
     return None
 
 

@@ -51,7 +51,7 @@ import grp  # noqa: E402
 import os  # noqa: E402
 import pwd  # noqa: E402
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_account, web_names  # noqa: E402
+from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, grammar, web_account, web_names  # noqa: E402
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
 ARGUMENTS = {
@@ -69,7 +69,7 @@ WWW_MODE = 0o2750  # new folders in it keep nginx's group
 def ensure(step: Step) -> None:
     """Ensure the user, then its home."""
     username, uid = web_names.username(step.params["username"]), web_names.uid(step.params["uid"])
-    record = web_account.require(step, username, web_names.owner(step.params["owner"]))
+    record = web_account.require(step, username, grammar.owner(step.params["owner"]))
     if record["uid"] not in (uid, -1):
         raise StepFailed("conflict", "the account %s has the number %d, not %d" % (username, record["uid"], uid))
     with daemon.serialised("accounts", step.check_mode):
