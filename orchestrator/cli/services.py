@@ -156,6 +156,9 @@ def show_timeline(
 ) -> None:
     """Show the steps of the newest operation of a service."""
     app()
+    asked = timeline.open_intent(service_id) if follow and not as_json else None
+    if asked is not None:  # a row that has only just been inserted: there is no operation of it yet
+        raise typer.Exit(progress.watch_task(asked))
     services.get(service_id)
     operation = timeline.operation_of(service_id)
     if operation is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from peewee import JOIN
 
+from orchestrator.core.states import TaskStatus
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
 from orchestrator.plan.catalog import CATALOG
@@ -17,6 +18,14 @@ def operation_of(service_id: int) -> Operation | None:
         Operation.select().where(Operation.service_id == service_id).order_by(Operation.id.desc()).first()
     )
     return found
+
+
+def open_intent(service_id: int) -> int | None:
+    """Return the newest task that asks for something for a service and has not been planned yet."""
+    asked = (Task.service_id == service_id) & Task.operation_id.is_null()
+    open_tasks = Task.select(Task.id).where(asked & (Task.status << [TaskStatus.QUEUED, TaskStatus.RUNNING]))
+    found: Task | None = open_tasks.order_by(Task.id.desc()).first()
+    return found.id if found else None
 
 
 def steps(operation_id: int) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.lab
 
 def test_a_row_from_the_sqlite3_program(site: Installation) -> None:
     world.insert(site, 1001, world.order(site, "Shop.Test."))
+    told = site.tenantry("service", "timeline", "1001", "--follow").stdout  # begins before there is a service
+    assert "done      Finish (service.status_active)" in told
     service = site.await_service(1001)
     assert service["domain"] == "shop.test"
     world.assert_live(site, "shop.test")
