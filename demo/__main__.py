@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import sys
@@ -14,8 +15,9 @@ from lab import addresses, config, nodes
 from lab.errors import LabError
 
 NODES = tuple(Node(name=name) for name in ("web1", "mail1", "dns1", "dns2"))
-FOLDER = PROJECT / ".tenantry"
-DATABASE = PROJECT / "tenantry.db"
+_ELSEWHERE = os.environ.get("TENANTRY_DEMO_FOLDER")  # everything of the demo lies there; default: in the repository
+FOLDER = Path(_ELSEWHERE or PROJECT / ".tenantry")
+DATABASE = (FOLDER if _ELSEWHERE else PROJECT) / "tenantry.db"
 _OURS = FOLDER / "demo"  # marks a database that the demo made and may remove
 
 
@@ -99,7 +101,7 @@ def down() -> int:
 
 
 def _command() -> str:
-    return f"TENANTRY_HOME={FOLDER.name} {Path(sys.executable).parent.relative_to(PROJECT)}/tenantry"
+    return f"TENANTRY_HOME={FOLDER.name} {os.path.relpath(Path(sys.executable).parent)}/tenantry"
 
 
 def _say(text: str) -> None:
