@@ -6,20 +6,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from demo.installation import Installation, Node
 from lab import access, nodes, snapshot
 from lab.config import Lab
+from orchestrator.core.records import RunResult
 from orchestrator.core.states import Outcome
 from tests.support import examples
 from tests.support.steps import Steps
 
 pytestmark = pytest.mark.lab
 
+T = TypeVar("T")
 PROJECT = Path(__file__).resolve().parents[3]
 NODE = {"web": "web7", "mail": "mail7", "dns": "dns7"}
 SERVICE = 1001
@@ -43,6 +47,12 @@ def node_of(action: str) -> str:
     return NODE[action.partition(".")[0]]
 
 
+def on_every_node(work: Callable[[str], T]) -> list[tuple[str, T]]:
+    """Do the same on all nodes at once and return (node, result) of each."""
+    with ThreadPoolExecutor() as pool:
+        return list(zip(NODE.values(), pool.map(work, NODE.values()), strict=True))
+
+
 def trees(lab: Lab) -> dict[str, snapshot.Tree]:
     return {name: snapshot.tree(lab, name) for name in NODE.values()}
 
@@ -60,24 +70,27 @@ def test_every_step_has_an_example_and_a_place_in_the_order() -> None:
 
 def test_check_mode_on_a_factory_new_node_succeeds_and_changes_nothing(fresh: Lab, steps: Steps) -> None:
     before = trees(fresh)
-    for node in NODE.values():
-        result = steps.prepare(node, check=True)
+    for node, result in on_every_node(lambda node: steps.prepare(node, check=True)):
         assert result.outcome is Outcome.CHANGED, (node, result)
-    for action in examples.ORDER:
-        result = steps.run(node_of(action), action, examples.params(action), service=SERVICE, check=True)
-        assert result.outcome.is_success, (action, result.message)
-        assert any(event.diff for event in result.events), action
+
+    def rehearse(node: str) -> list[tuple[str, RunResult]]:
+        actions = [action for action in examples.ORDER if node_of(action) == node]
+        return [(one, steps.run(node, one, examples.params(one), service=SERVICE, check=True)) for one in actions]
+
+    for _, results in on_every_node(rehearse):
+        for action, result in results:
+            assert result.outcome.is_success, (action, result.message)
+            assert any(event.diff for event in result.events), action
     assert changes(before, fresh) == []
 
 
 def test_the_preparation_run_twice_changes_nothing(fresh: Lab, steps: Steps) -> None:
-    for node in NODE.values():
-        assert steps.prepare(node).outcome is Outcome.CHANGED
+    for node, result in on_every_node(steps.prepare):
+        assert result.outcome is Outcome.CHANGED, (node, result)
     before = trees(fresh)
-    for node in NODE.values():
-        result = steps.prepare(node)
-        assert result.outcome is Outcome.OK, (node, [event for event in result.events if event.status == "changed"])
-        assert steps.prepare(node, check=True).outcome is Outcome.OK
+    for check in (False, True):
+        for node, result in on_every_node(lambda node: steps.prepare(node, check=check)):  # noqa: B023 - used at once
+            assert result.outcome is Outcome.OK, (node, [event for event in result.events if event.status == "changed"])
     assert changes(before, fresh) == []
 
 
