@@ -33,7 +33,9 @@ def test_an_order_while_one_dns_server_is_cut_off(site: Installation) -> None:
         tried = [one for one in steps(site, 1001) if one["server"] == "dns2" and one["attempts"]]
         assert tried and all("dns2" in one["error"] for one in tried), tried
         assert site.json("service", "show", "1001")["status"] == "deploying"
-        assert site.json("server", "show", "dns2")["circuit_until"]
+        world.eventually(
+            lambda: bool(site.json("server", "show", "dns2")["circuit_until"]), 60, "the circuit of dns2 opens"
+        )
     finally:
         faults.link_up(site.lab, "dns2")
     site.await_service(1001)
