@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import structlog
 
 from bench import chain, figures, queue
 from bench.figures import Figure
@@ -20,6 +23,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=150, help="measurements of each kind")
     parser.add_argument("--rounds", type=int, default=3, help="services deployed by each way")
     chosen = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for name in chosen.suite or SUITES:
         found = SUITES[name](chosen)
         figures.show(name, found)

@@ -162,6 +162,8 @@ class Installation:
                 start_new_session=True,
             )
         self._pid_file.write_text(str(process.pid))
+        while self.pid() is None and process.poll() is None:  # the kernel is about to give it its command line
+            time.sleep(0.01)
         return process.pid
 
     def pid(self) -> int | None:
