@@ -15,6 +15,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step,
 CONFIG_FILE = "/etc/powerdns/pdns.conf"
 KEY_FILE = "/etc/powerdns/tenantry-api.key"  # root only; PowerDNS itself knows a hash of it
 STATE_DIRECTORY = "/var/lib/tenantry/dns"
+WITHDRAWN_DIRECTORY = STATE_DIRECTORY + "/withdrawn"  # which zones are not to be served
 API_ADDRESS, API_PORT = "127.0.0.1", 8081
 _ROOT = "/api/v1/servers/localhost"
 _REQUEST_SECONDS = 20.0
@@ -77,6 +78,10 @@ class Api:
             raise StepFailed("config_broken", f"PowerDNS cannot read its zone {name}: {_said(answer)}")
         return json.loads(answer)
 
+    def has_zone(self, name: str) -> bool:
+        """Whether this server has a zone of that name."""
+        return self.call("GET", f"/zones/{name}?rrsets=false")[0] != 404
+
     def zones(self) -> list[Json]:
         """Return every zone of this server without its records."""
         return self._json("GET", "/zones?dnssec=false")
@@ -100,6 +105,12 @@ class Api:
     def flush(self, name: str) -> None:
         """Let the server forget what it has cached of one name."""
         self.call("PUT", f"/cache/flush?domain={name}")
+
+    def purge(self, zone: str) -> None:
+        """Let the server forget everything that it has cached of a zone."""
+        code, output = Step.probe(["pdns_control", "purge", f"{zone[:-1]}$"])
+        if code != 0:
+            raise StepFailed("command", f"PowerDNS does not empty its cache of {zone}: {tail(output, 2)}")
 
     def _change(self, method: str, path: str, body: Json | None) -> None:
         code, answer = self.call(method, path, body)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import dns_query
+from ansible_collections.tenantry.hosting.plugins.module_utils import dns_query, dns_rdata
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_api import Api, Json
-from ansible_collections.tenantry.hosting.plugins.module_utils.dns_rdata import NUMBERS, RRset
+from ansible_collections.tenantry.hosting.plugins.module_utils.dns_rdata import NUMBERS, OWN_RECORD, RRset
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed
 
 PROBE_SECONDS = 5.0
@@ -33,22 +33,25 @@ def index(zone: Json | None) -> dict[Key, Json]:
     return {key: one for key, one in found.items() if one["records"]}
 
 
-def require_owner(zone: Json, owner: str) -> None:
-    """Refuse a zone of somebody else. A zone without an owner was made by hand and is nobody's to take."""
-    holder = zone.get("account") or ""
-    if holder != owner:
-        raise StepFailed(
-            "conflict",
-            "zone: {} belongs to {} on this server and not to {}; it is left alone".format(
-                zone["name"], holder or "nobody (it was made by hand)", owner or "nobody (the job names no owner)"
-            ),
-        )
-
-
 def serial_of(zone: str, current: Current) -> int:
     """Return the serial of a zone's SOA record, 0 when it has none."""
     soa = current.get((zone, "SOA"))
     return int(soa["records"][0]["content"].split()[2]) if soa else 0
+
+
+def soa(zone: str, current: Current, least_serial: int = 0, withdrawn: bool = False) -> RRset:
+    """Return the zone's SOA record as it should be; its serial never goes backwards.
+
+    The tasks of a zone carry the serial that was the newest when each began, and end in any order. The greatest one
+    stays, so every server arrives at the same.
+    """
+    now = current.get((zone, "SOA"))
+    if now is None:
+        raise StepFailed("config_broken", f"{zone} has no SOA record; run dns.zone_present")
+    mname, rname, serial, *timers = now["records"][0]["content"].lower().split()
+    refresh, retry, expire, minimum = (int(timer) for timer in timers)
+    record = dns_rdata.soa(mname, rname, max(int(serial), least_serial), (refresh, retry, expire, minimum))
+    return RRset(zone, "SOA", int(now["ttl"]), (record,), disabled=withdrawn)
 
 
 def differences(current: Current, wanted: Iterable[RRset], removed: Iterable[Key]) -> list[Change]:
@@ -63,7 +66,9 @@ def differences(current: Current, wanted: Iterable[RRset], removed: Iterable[Key
 
 
 def _is(now: Json | None, wanted: RRset) -> bool:
-    if now is None or now["ttl"] != wanted.ttl or any(record.get("disabled") for record in now["records"]):
+    if now is None or now["ttl"] != wanted.ttl:
+        return False
+    if any(bool(record.get("disabled")) != wanted.disabled for record in now["records"]):
         return False
     return {record["content"] for record in now["records"]} == {record.text for record in wanted.records}
 
@@ -72,26 +77,38 @@ def note(step: Step, changes: Iterable[Change]) -> None:
     """Record the changes for the result and --diff."""
     for change in changes:
         after = change.after.shown() if change.after else ""
-        step.note(" ".join(change.key), _shown(change.before), after)
+        step.note(" ".join(change.key), shown(change.before), after)
 
 
-def _shown(rrset: Json | None) -> str:
+def shown(rrset: Json | None) -> str:
+    """Return an RRset as PowerDNS reports it for --diff."""
     if rrset is None:
         return ""
-    lines = [f"{rrset['name']} {rrset['ttl']} IN {rrset['type']} {one['content']}\n" for one in rrset["records"]]
+    head = rrset["name"], rrset["ttl"], rrset["type"]
+    lines = [dns_rdata.shown_line(*head, one["content"], bool(one.get("disabled"))) for one in rrset["records"]]
     return "".join(sorted(lines))
 
 
-def as_json(rrset: RRset) -> Json:
-    """Return an RRset as the API takes it."""
-    records = [{"content": record.text, "disabled": False} for record in rrset.records]
-    return {"name": rrset.name, "type": rrset.type, "ttl": rrset.ttl, "changetype": "REPLACE", "records": records}
+def as_json(rrset: RRset, is_new: bool = True) -> Json:
+    """Return an RRset as the API takes it; a new one gets the comment that names its holder, or none."""
+    records = [{"content": record.text, "disabled": rrset.disabled} for record in rrset.records]
+    found: Json = {
+        "name": rrset.name,
+        "type": rrset.type,
+        "ttl": rrset.ttl,
+        "changetype": "REPLACE",
+        "records": records,
+    }
+    if is_new:  # otherwise the comments that are there stay
+        found["comments"] = [{"content": OWN_RECORD, "account": rrset.holder}] if rrset.holder else []
+    return found
 
 
 def commit(api: Api, zone: str, changes: Sequence[Change]) -> None:
     """Write all changes in one transaction; what goes comes first, so that a CNAME may take the place of an address."""
     gone = [_deletion(change.key) for change in changes if change.after is None]
-    api.patch(zone, gone + [as_json(change.after) for change in changes if change.after is not None])
+    written = [as_json(change.after, change.before is None) for change in changes if change.after is not None]
+    api.patch(zone, gone + written)
 
 
 def undo(api: Api, zone: str, changes: Sequence[Change]) -> None:
@@ -105,7 +122,7 @@ def _deletion(key: Key) -> Json:
 
 
 def _restored(rrset: Json) -> Json:
-    kept = {name: rrset[name] for name in ("name", "type", "ttl", "records")}
+    kept = {name: rrset[name] for name in ("name", "type", "ttl", "records", "comments")}
     return {**kept, "changetype": "REPLACE"}
 
 
@@ -131,6 +148,7 @@ class Probe(NamedTuple):
     key: Key
     rrset: RRset | None
     referral: bool = False  # the answer of a delegated name stands in the authority section
+    refused: bool = False  # the server has to refuse the question
 
 
 def probes_of(zone: str, names: Iterable[Key], wanted: Iterable[RRset], removed: Iterable[Key]) -> list[Probe]:
@@ -179,6 +197,8 @@ def _complaint(address: str, probe: Probe) -> str:
         answer = dns_query.ask(address, name, kind)
     except dns_query.BadAnswer as error:
         return f"{name} {kind}: {error}"
+    if probe.refused:
+        return "" if answer.code == dns_query.REFUSED else f"{address} answers {name} {kind} with code {answer.code}"
     section = answer.authority if probe.referral else answer.answer
     found = {(one.ttl, one.wire) for one in section if (one.name, one.number) == (name, NUMBERS[kind])}
     wanted = {(probe.rrset.ttl, record.wire) for record in probe.rrset.records} if probe.rrset else set()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ansible_collections.tenantry.hosting.plugins.module_utils import dns_names
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_rdata import NUMBERS
 
+REFUSED = 5  # RFC 1035 section 4.1.1
 _UDP_SIZE = 1232
 _TRUNCATED = 0x0200
 _AUTHORITATIVE = 0x0400

@@ -13,10 +13,14 @@ from ansible_collections.tenantry.hosting.plugins.module_utils import dns_names,
 from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import refuse, shown
 
 NUMBERS = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "CAA": 257}
+# The comment at a record set in a zone of another service; its account names the service.
+OWN_RECORD = "tenantry: belongs to the service of this account"
 _TXT_STRING = 255  # RFC 1035 section 3.3: a character string has at most 255 bytes
 _TXT_MAXIMUM = 4096
 _CAA_TAG = re.compile(r"[a-z0-9]{1,15}")
 _CAA_VALUE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]?(?:[\x20\x21\x23-\x5b\x5d-\x7e]{0,253}[\x21\x23-\x5b\x5d-\x7e])?")
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(rb"\\([0-9]{3}|.)", re.DOTALL)
 _U16 = (0, 65535)
 
 
@@ -34,10 +38,17 @@ class RRset(NamedTuple):
     type: str
     ttl: int
     records: tuple[Rdata, ...]
+    disabled: bool = False  # kept by the server and not answered
+    holder: str = ""  # the service it belongs to, when that is another than the zone's
 
     def shown(self) -> str:
         """Return the records for --diff, one a line."""
-        return "".join(f"{self.name} {self.ttl} IN {self.type} {record.text}\n" for record in self.records)
+        return "".join(shown_line(self.name, self.ttl, self.type, one.text, self.disabled) for one in self.records)
+
+
+def shown_line(name: str, ttl: int, kind: str, text: str, disabled: bool) -> str:
+    """Return a record for --diff."""
+    return f"{name} {ttl} IN {kind} {text}{' ; disabled' if disabled else ''}\n"
 
 
 def parse(kind: str, text: str, field: str) -> Rdata:
@@ -120,6 +131,17 @@ def _txt(text: str, field: str) -> Rdata:
     parts = [content[start : start + _TXT_STRING] for start in range(0, len(content), _TXT_STRING)] or [b""]
     wire = b"".join(bytes([len(part)]) + part for part in parts)
     return Rdata(" ".join(f'"{_quoted(part)}"' for part in parts), wire)
+
+
+def stored_txt(content: str) -> Rdata:
+    """Return a TXT record as PowerDNS keeps it; what we have not written may be quoted in another way (RFC 1035 section 5.1)."""
+    parts = [_ESCAPE.sub(_plain, found.encode()) for found in _STRING.findall(content)]
+    wire = b"".join(bytes([len(part)]) + part for part in parts)
+    return Rdata(content, wire)
+
+
+def _plain(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1]) & 0xFF]) if found[1].isdigit() else found[1]
 
 
 def _quoted(part: bytes) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import dns_api, dns_change, dns_names, dns_rdata, grammar
+from ansible_collections.tenantry.hosting.plugins.module_utils import (
+    dns_api,
+    dns_change,
+    dns_names,
+    dns_owners,
+    dns_rdata,
+    dns_withdrawal,
+    grammar,
+)
+from ansible_collections.tenantry.hosting.plugins.module_utils.dns_api import Api, Json
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_change import Current, Key
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_rdata import Rdata, RRset
 from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import refuse, shown
@@ -13,6 +22,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step,
 
 _RRSETS = 2000  # in one job
 _RECORDS = 100  # of one name and type
+_SHARED_TYPES = ("A", "AAAA")  # all that a service may have in a zone of another one
 
 
 class Wanted(NamedTuple):
@@ -20,9 +30,15 @@ class Wanted(NamedTuple):
 
     zone: str
     owner: str
+    shared_owner: str  # whose zone it is when it is not the service's own
     serial: int
     rrsets: list[RRset]
     removed: list[Key]
+
+    @property
+    def zone_owner(self) -> str:
+        """Return the owner that the zone must have."""
+        return self.shared_owner or self.owner
 
 
 def read(params: dict[str, Any]) -> Wanted:
@@ -30,15 +46,33 @@ def read(params: dict[str, Any]) -> Wanted:
     zone = dns_names.zone(params["zone"])
     owner = grammar.owner(params["owner"])
     serial = grammar.whole(params["serial"], "serial", *dns_names.SERIAL_BOUNDS)
-    if len(params["rrsets"]) + len(params["remove"]) > _RRSETS:
+    shared_owner = grammar.owner(params["shared_owner"], "shared_owner")
+    given = params.get("rrsets") or []
+    if len(given) + len(params["remove"]) > _RRSETS:
         raise refuse("rrsets", "there are too many", "give at most %d in one job" % _RRSETS)
-    rrsets = [_rrset(one, zone, "rrsets[%d]" % number) for number, one in enumerate(params["rrsets"])]
+    rrsets = [_rrset(one, zone, "rrsets[%d]" % number) for number, one in enumerate(given)]
     removed = [_key(one, zone, "remove[%d]" % number) for number, one in enumerate(params["remove"])]
     keys = [*((one.name, one.type) for one in rrsets), *removed]
     twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
     if twice:
         raise refuse("rrsets", "{} {} is named twice".format(*twice), "name it once")
-    return Wanted(zone, owner, serial, rrsets, removed)
+    if shared_owner:
+        rrsets = [one._replace(holder=owner) for one in rrsets]
+        _check_shared(zone, owner, shared_owner, keys)
+    return Wanted(zone, owner, shared_owner, serial, rrsets, removed)
+
+
+def _check_shared(zone: str, owner: str, shared_owner: str, keys: list[Key]) -> None:
+    """A service may have the addresses of one name in another's zone, directly below its apex, and nothing else."""
+    if not owner or owner == shared_owner:
+        raise refuse("shared_owner", "is not another service than the job's", "leave it out for a zone of its own")
+    for name, kind in keys:
+        if kind not in _SHARED_TYPES:
+            raise refuse("rrsets", f"{name} {kind} is not possible in a shared zone", "use A and AAAA only")
+        if not grammar.is_host_label(name.removesuffix(zone)[:-1]):
+            raise refuse("rrsets", f"{name} is not directly below {zone}", f"use a name such as shop.{zone}")
+    if len({name for name, _ in keys}) > 1:
+        raise refuse("rrsets", "name more than one name of a shared zone", "give one name in a job")
 
 
 def _key(given: dict[str, Any], zone: str, field: str) -> Key:
@@ -73,36 +107,35 @@ def ensure(step: Step, wanted: Wanted) -> None:
     api = dns_api.open_api(step)
     with dns_api.locked(step):
         zone = None if api is None else api.zone(wanted.zone)
-        current = dns_change.index(zone)
-        if zone is not None:
-            dns_change.require_owner(zone, wanted.owner)
-        elif not step.check_mode:
+        if zone is not None and api is not None:
+            _refuse_conflicts(zone, wanted)
+            write(step, api, zone, wanted)
+        elif step.check_mode:
+            dns_change.note(step, dns_change.differences({}, wanted.rrsets, []))
+        else:
             raise StepFailed("command", f"{wanted.zone} is not on this server; run dns.zone_present first")
-        _refuse_neighbours_of_cname(current, wanted)
-        changes = dns_change.differences(current, wanted.rrsets, wanted.removed)
-        if zone is None or api is None:
-            dns_change.note(step, changes)
-            return
-        soa = _soa(current, wanted)
-        changes += dns_change.differences(current, [soa], [])
+
+
+def _refuse_conflicts(zone: Json, wanted: Wanted) -> None:
+    dns_owners.require_zone(zone, wanted.zone_owner)
+    current = dns_change.index(zone)
+    names = {one.name for one in wanted.rrsets} | {name for name, kind in wanted.removed if (name, kind) in current}
+    dns_owners.require_names(zone, current, names, wanted.owner)
+    _refuse_neighbours_of_cname(current, wanted)
+
+
+def write(step: Step, api: Api, zone: Json, wanted: Wanted) -> None:
+    """Write what differs, with the serial; a withdrawn zone gets it too and stays withdrawn."""
+    current = dns_change.index(zone)
+    withdrawn = dns_withdrawal.is_marked(wanted.zone, dns_owners.account(zone))
+    soa = dns_change.soa(wanted.zone, current, wanted.serial, withdrawn)
+    changes = dns_change.differences(current, [*wanted.rrsets, soa], wanted.removed)
+    if withdrawn:
+        probes = dns_withdrawal.silence(api, wanted.zone)
+    else:
         probes = dns_change.probes_of(wanted.zone, _after(current, wanted), [*wanted.rrsets, soa], wanted.removed)
-        dns_change.write(step, api, wanted.zone, changes, probes)
-        step.facts.update(zone=wanted.zone, serial=max(wanted.serial, dns_change.serial_of(wanted.zone, current)))
-
-
-def _soa(current: Current, wanted: Wanted) -> RRset:
-    """Return the zone's SOA record with its next serial.
-
-    The tasks of a zone carry the serial that was the newest when each began, and end in any order. The greatest one
-    stays, so every server arrives at the same.
-    """
-    soa = current.get((wanted.zone, "SOA"))
-    if soa is None:
-        raise StepFailed("config_broken", f"{wanted.zone} has no SOA record; run dns.zone_present")
-    mname, rname, serial, *timers = soa["records"][0]["content"].lower().split()
-    refresh, retry, expire, minimum = (int(timer) for timer in timers)
-    record = dns_rdata.soa(mname, rname, max(int(serial), wanted.serial), (refresh, retry, expire, minimum))
-    return RRset(wanted.zone, "SOA", int(soa["ttl"]), (record,))
+    dns_change.write(step, api, wanted.zone, changes, probes)
+    step.facts.update(zone=wanted.zone, serial=max(wanted.serial, dns_change.serial_of(wanted.zone, current)))
 
 
 def _after(current: Current, wanted: Wanted) -> set[Key]:

@@ -101,6 +101,7 @@ def ensure(step: Step, wanted: Wanted) -> None:
     """Bring PowerDNS to a running state with our configuration, which is checked before it goes live."""
     installed = _is_installed(step)
     step.directory(dns_api.STATE_DIRECTORY, 0o700)
+    step.directory(dns_api.WITHDRAWN_DIRECTORY, 0o700)
     key = _key(step)
     _database(step, installed)
     before = files.read_state(dns_api.CONFIG_FILE).content

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import dns_api, dns_change, dns_names, dns_rdata, grammar
+from ansible_collections.tenantry.hosting.plugins.module_utils import (
+    dns_api,
+    dns_change,
+    dns_names,
+    dns_owners,
+    dns_rdata,
+    dns_withdrawal,
+    grammar,
+)
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_api import Api, Json
 from ansible_collections.tenantry.hosting.plugins.module_utils.dns_rdata import RRset
 from ansible_collections.tenantry.hosting.plugins.module_utils.grammar import refuse
@@ -30,10 +38,10 @@ class Wanted(NamedTuple):
     serial: int
     timers: tuple[int, int, int, int]
 
-    def rrsets(self, least_serial: int = 0) -> list[RRset]:
+    def rrsets(self, least_serial: int, withdrawn: bool) -> list[RRset]:
         """Return the zone's own records; the serial never goes backwards."""
         soa = dns_rdata.soa(self.mname, self.rname, max(self.serial, least_serial), self.timers)
-        return [RRset(self.zone, "SOA", TTL, (soa,)), self.nameservers]
+        return [RRset(self.zone, "SOA", TTL, (soa,), disabled=withdrawn), self.nameservers]
 
 
 def read(params: dict[str, Any]) -> Wanted:
@@ -60,7 +68,7 @@ def _nameservers(zone: str, names: list[str]) -> RRset:
 
 
 def ensure(step: Step, wanted: Wanted) -> None:
-    """Make the zone, or correct it; one that belongs to somebody else is left alone."""
+    """Make the zone, or correct it; one that belongs to somebody else is left alone. A withdrawn one stays withdrawn."""
     api = dns_api.open_api(step)
     with dns_api.locked(step):
         now = None if api is None else api.zone(wanted.zone)
@@ -73,19 +81,35 @@ def ensure(step: Step, wanted: Wanted) -> None:
 def _create(step: Step, api: Api | None, wanted: Wanted) -> None:
     if api is not None:
         _refuse_relatives(api, wanted)
-    rrsets = wanted.rrsets()
+    withdrawn = dns_withdrawal.is_marked(wanted.zone, wanted.owner)
+    rrsets = wanted.rrsets(0, withdrawn)
     step.note(f"zone {wanted.zone}", "", f"owner {wanted.owner or '(none)'}\n")
     dns_change.note(step, [dns_change.Change((one.name, one.type), None, one) for one in rrsets])
     step.facts.update(zone=wanted.zone, serial=wanted.serial)
     if step.check_mode or api is None:
         return
-    body = {"name": wanted.zone, "account": wanted.owner, "nameservers": [], **_PROPERTIES}
-    api.create({**body, "rrsets": [dns_change.as_json(one) for one in rrsets]})
     try:
-        dns_change.require_answers(api, _probes(wanted, rrsets))
+        _make(api, wanted, rrsets, withdrawn)
+        dns_change.require_answers(api, _probes(api, wanted, rrsets, withdrawn))
     except StepFailed as failure:
+        if failure.reason not in ("rejected", "probe"):  # whoever else made it at the same moment keeps it
+            raise
         api.delete(wanted.zone)
-        raise StepFailed("probe", f"{failure}; the zone was removed again") from None
+        raise StepFailed(failure.reason, f"{failure}; the zone was removed again") from None
+
+
+def _make(api: Api, wanted: Wanted, rrsets: list[RRset], withdrawn: bool) -> None:
+    """Make the zone; a run that ends in the midst of it leaves one that the next run corrects."""
+    body = {"name": wanted.zone, "account": wanted.owner, "nameservers": [], **_PROPERTIES}
+    records = [dns_change.as_json(one) for one in rrsets]
+    if not withdrawn:
+        api.create({**body, "rrsets": records})
+        return
+    # PowerDNS makes no zone with a disabled SOA record, and adds one of its own to a zone without any. Only a zone that it
+    # believes to be a copy begins empty, and so answers nothing.
+    api.create({**body, "kind": "Slave"})
+    api.set_properties(wanted.zone, _PROPERTIES)
+    api.patch(wanted.zone, records)
 
 
 def _refuse_relatives(api: Api, wanted: Wanted) -> None:
@@ -103,12 +127,13 @@ def _refuse_relatives(api: Api, wanted: Wanted) -> None:
 
 
 def _correct(step: Step, api: Api, now: Json, wanted: Wanted) -> None:
-    dns_change.require_owner(now, wanted.owner)
+    dns_owners.require_zone(now, wanted.owner)
+    withdrawn = dns_withdrawal.is_marked(wanted.zone, wanted.owner)
     _set_properties(step, api, now, wanted)
     current = dns_change.index(now)
-    rrsets = wanted.rrsets(dns_change.serial_of(wanted.zone, current))
+    rrsets = wanted.rrsets(dns_change.serial_of(wanted.zone, current), withdrawn)
     changes = dns_change.differences(current, rrsets, [])
-    dns_change.write(step, api, wanted.zone, changes, _probes(wanted, rrsets))
+    dns_change.write(step, api, wanted.zone, changes, _probes(api, wanted, rrsets, withdrawn))
     step.facts.update(zone=wanted.zone, serial=max(wanted.serial, dns_change.serial_of(wanted.zone, current)))
 
 
@@ -122,5 +147,7 @@ def _set_properties(step: Step, api: Api, now: Json, wanted: Wanted) -> None:
         api.set_properties(wanted.zone, wrong)
 
 
-def _probes(wanted: Wanted, rrsets: list[RRset]) -> list[dns_change.Probe]:
+def _probes(api: Api, wanted: Wanted, rrsets: list[RRset], withdrawn: bool) -> list[dns_change.Probe]:
+    if withdrawn:
+        return dns_withdrawal.silence(api, wanted.zone)
     return dns_change.probes_of(wanted.zone, [], rrsets, [])

@@ -9,6 +9,10 @@ rescued may send the same step twice. So every mutating module presents ``fence`
 ``token`` grows with every claim in the orchestrator's database. The highest one seen for a key is kept in a root-owned
 file, and a lower one is refused. The lock of a key is held for as long as the module runs, so two attempts at one step
 never overlap. A generation below the highest one seen of the service is refused for every key.
+
+Every running step shares a second lock of its service. The first step of a newer generation takes it alone for a moment:
+so a suspend that comes in the midst of a deploy begins when the deploy's running steps have ended, and the others are
+refused from then on.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from collections.abc import Iterator
 from typing import Any
 
 GUARD_DIRECTORY = "/var/lib/tenantry/guard"
+_PAUSE = 0.05
 
 
 class Fenced(Exception):
@@ -53,10 +58,43 @@ def guard(
         yield
         return
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    with _locked(_lock_path(directory, fence), wait_seconds):
-        with _locked(_state_path(directory, fence) + ".lock", wait_seconds):
-            _present(_state_path(directory, fence), fence)
+    state = _state_path(directory, fence)
+    with _locked(_lock_path(directory, fence), wait_seconds), _taken_part(state, fence, wait_seconds):
+        with _locked(state + ".lock", wait_seconds):
+            _present(state, fence)
         yield
+
+
+@contextlib.contextmanager
+def _taken_part(state: str, fence: dict[str, Any], wait_seconds: float) -> Iterator[None]:
+    """Share the service's lock with the other steps of this generation, once those of older ones have ended."""
+    path = state + ".run"
+    descriptor = _open(path)
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while not _share(descriptor, state, fence, wait_seconds):
+            if time.monotonic() >= deadline:
+                raise Busy(f"{path} is held by steps of an older generation")
+            time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _share(descriptor: int, state: str, fence: dict[str, Any], wait_seconds: float) -> bool:
+    """Try once to take part; whoever finds its generation new takes the lock alone and makes it known first.
+
+    The generation is recorded while the lock is ours alone, so whoever shares it afterwards finds it and compares itself.
+    It is read anew each time: another step of this generation may have been faster, and then nothing is to be waited for.
+    """
+    known = _read(state)
+    _compare(known, fence)
+    if int(fence["generation"]) > known["generation"]:
+        if not _try(descriptor, fcntl.LOCK_EX):
+            return False
+        with _locked(state + ".lock", wait_seconds):
+            _present(state, fence)
+    return _try(descriptor, fcntl.LOCK_SH)
 
 
 def _state_path(directory: str, fence: dict[str, Any]) -> str:
@@ -103,7 +141,7 @@ def _present(path: str, fence: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _locked(path: str, wait_seconds: float) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = _open(path)
     try:
         _acquire(descriptor, path, wait_seconds)
         yield
@@ -111,13 +149,21 @@ def _locked(path: str, wait_seconds: float) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
 def _acquire(descriptor: int, path: str, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise Busy(f"{path} is held by another run") from None
-            time.sleep(0.05)
+    while not _try(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() >= deadline:
+            raise Busy(f"{path} is held by another run")
+        time.sleep(_PAUSE)
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -49,15 +49,19 @@ def open_directory(path: str) -> Iterator[int]:
 
 
 def _step_into(descriptor: int, part: str, path: str) -> int:
+    inner = _open_inner(descriptor, part, path)
+    os.close(descriptor)
+    return inner
+
+
+def _open_inner(descriptor: int, part: str, path: str) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        inner = os.open(part, flags, dir_fd=descriptor)
+        return os.open(part, flags, dir_fd=descriptor)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
             raise UnsafePath(f"{path}: {part} is not a real directory") from None
         raise
-    os.close(descriptor)
-    return inner
 
 
 def read_state(path: str, limit: int = 4 * 1024 * 1024) -> FileState:
@@ -141,7 +145,7 @@ def make_directory(path: str, mode: int, uid: int, gid: int) -> None:
         name = os.path.basename(path)
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=parent)
-        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        descriptor = _open_inner(parent, name, path)
         try:
             os.fchown(descriptor, uid, gid)
             os.fchmod(descriptor, mode)

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_store
@@ -36,6 +36,28 @@ def require_owner(row: Row | None, owner: str | None, what: str) -> str:
             "conflict", f"{what} on this node belongs to {row['owner'] or 'nobody we know'}; free it first"
         )
     return str(row["owner"])
+
+
+def left_alone(step: Step, rows: Iterable[Row], owner: str | None, what: str) -> bool:
+    """Whether a removal finds an object of somebody else: it is told in a warning, and the step succeeds.
+
+    A removal may arrive long after another service took the name over.
+    """
+    others = {str(row["owner"]) for row in rows if owner is not None and row["owner"] != owner}
+    if others:
+        names = ", ".join(sorted(name or "nobody we know" for name in others))
+        step.warnings.append(f"left alone: {what} belongs to {names}")
+    return bool(others)
+
+
+def drop(step: Step, store: Store, table: str, condition: str, *values: Any) -> list[Row]:
+    """Remove the rows that meet the caller's condition and return them; the caller holds the transaction."""
+    rows = store.select(f"SELECT * FROM {table} WHERE {condition}", *values)
+    for row in rows:
+        step.note(f"{table} {mail_store.name_of(row)}", mail_store.shown(row), "")
+    if rows and not step.check_mode:
+        store.run(f"DELETE FROM {table} WHERE {condition}", *values)
+    return rows
 
 
 def kept_by(keeper: str, wanted: Wanted) -> Wanted:
@@ -95,9 +117,14 @@ def probed(step: Step, store: Store, before: Before, probe: Callable[[], None]) 
         raise StepFailed("probe", f"{failure}{undone}") from None
 
 
+def map_of(name: str) -> str:
+    """Return one of our tables as the running Postfix reads it."""
+    return f"proxy:sqlite:{POSTFIX_MAPS}/{name}.cf"
+
+
 def require_map(name: str, key: str) -> None:
     """Ask the running Postfix, through proxymap, for a key that has to be there."""
-    argv = ["postmap", "-q", key, f"proxy:sqlite:{POSTFIX_MAPS}/{name}.cf"]
+    argv = ["postmap", "-q", key, map_of(name)]
     code, output = Step.probe(argv, timeout=PROBE_SECONDS)
     if code != 0 or output.strip() != key:
         raise StepFailed("probe", f"Postfix does not find {key} in its table {name}: {tail(output)}")

@@ -146,13 +146,15 @@ def require_sound(*names: str) -> None:
 
 
 def _require_tables() -> None:
-    code, output = Step.probe(["postconf", *_TABLES])
+    code, output = Step.probe(["postconf", *_TABLES, "smtpd_recipient_restrictions"])
     if code == _NOT_INSTALLED:
         raise StepFailed("missing_software", "Postfix is not installed; run server.prepare with the mail role")
     lines = output.splitlines()
     for parameter, table in _TABLES.items():
         if f"{parameter} = proxy:sqlite:{POSTFIX_MAPS}/{table}.cf" not in lines:
             raise StepFailed("config_broken", f"main.cf: {parameter} is not our table; run server.prepare")
+    if f"proxy:sqlite:{POSTFIX_MAPS}/suspended.cf" not in output:
+        raise StepFailed("config_broken", "main.cf does not ask our table of suspensions; run server.prepare")
 
 
 def own_names() -> set[str]:

@@ -27,6 +27,7 @@ def tables(step: Step, directory: str) -> None:
     for name, group in mail_store.FILES.items():
         path = mail_store.path_of(directory, name)
         if os.path.exists(path):
+            _upgrade(step, path, name)
             if not step.check_mode:
                 mail_store.recover(path, name)
         else:
@@ -34,6 +35,22 @@ def tables(step: Step, directory: str) -> None:
             if not step.check_mode:
                 _create_table(path, name, group)
         _protect(step, path, group)
+
+
+def _upgrade(step: Step, path: str, name: str) -> None:
+    """Bring a table of an older version to ours. It is committed at once; the daemons read either version."""
+    if (version := mail_store.version_of(path)) >= mail_store.SCHEMA_VERSION:
+        return
+    step.note(path, "version %d\n" % version, "version %d\n" % mail_store.SCHEMA_VERSION)
+    if not step.check_mode:
+        mail_store.upgrade(path, name)
+
+
+def selectors(step: Step, directory: str) -> None:
+    """Ensure that there is a map of DKIM selectors, empty at first, so that it need not come and go with a domain."""
+    path = os.path.join(directory, "selectors.map")
+    if files.read_state(path, limit=0).content is None:
+        step.file(path, "", 0o640, 0, "_rspamd")
 
 
 def _create_table(path: str, name: str, group: str) -> None:

@@ -24,11 +24,14 @@ def ensure_key(step: Step, directory: str, domain: str, selector: str, bits: int
     """Ensure the private key and return the public one (base64 of its DER form), empty while there is none."""
     path = path_of(directory, domain, selector)
     there = files.read_state(path).content
-    if there is None and step.check_mode:
-        step.note(path, "", "(secret, new, %d bits)\n" % bits)
-        return ""
-    key = there.decode("ascii", "replace") if there is not None else _new_key(step, bits)
-    public = _public_key(step, key, path)
+    key = "" if there is None else there.decode("ascii", "replace")
+    public = _public_key(step, key)
+    if not public:  # none, or one that is damaged and of no use to anybody
+        if step.check_mode:
+            step.note(path, "(damaged)\n" if key else "", "(secret, new, %d bits)\n" % bits)
+            return ""
+        key = _new_key(step, bits)
+        public = _public_key(step, key)
     step.directory(os.path.dirname(path), 0o750, 0, READER)
     step.file(path, key, 0o640, 0, READER, secret=True)
     return public
@@ -43,12 +46,12 @@ def _new_key(step: Step, bits: int) -> str:
     return output[begin:end] + "-----END PRIVATE KEY-----\n"
 
 
-def _public_key(step: Step, key: str, path: str) -> str:
+def _public_key(step: Step, key: str) -> str:
+    if not key:
+        return ""
     code, output = step.probe(["openssl", "pkey", "-pubout"], stdin=key)
     found = _PUBLIC.search(output)
-    if code != 0 or found is None:
-        raise StepFailed("config_broken", f"{path} holds no private key; move it away and a new one is made")
-    return found[1].replace("\n", "")
+    return found[1].replace("\n", "") if code == 0 and found is not None else ""
 
 
 def write_selectors(step: Step, store: Store, path: str, domain: str, selector: str | None) -> None:

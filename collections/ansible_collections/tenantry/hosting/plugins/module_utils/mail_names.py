@@ -16,6 +16,8 @@ _HASHES = (
     ),
     re.compile(r"\{SHA512-CRYPT\}\$6\$(?:rounds=[1-9][0-9]{3,5}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"),
 )
+# Other servers' addresses: what RFC 5321 allows without quotes, less what Postfix or a shell reads as something else.
+_REMOTE_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+=&'~-]{0,62}[A-Za-z0-9_+=~-])?")
 _ADDRESS_MAXIMUM = 254  # RFC 5321 section 4.5.3.1.3 less the angle brackets
 
 
@@ -32,6 +34,16 @@ def address(local: str, host: str) -> str:
     if len(whole) > _ADDRESS_MAXIMUM:
         raise refuse("local_part", "the whole address is too long", "use a shorter name")
     return whole
+
+
+def destination(value: str, field: str = "destinations") -> str:
+    """Return an address to which mail is passed on, here or elsewhere; the domain in A-label form."""
+    local, _, host = value.rpartition("@")
+    if not _REMOTE_PART.fullmatch(local) or ".." in local or len(value) > _ADDRESS_MAXIMUM:
+        raise refuse(field, f"{shown(value)} is no address we pass mail on to", "give plain name@domain addresses")
+    if domain(host, field).endswith(".invalid"):
+        raise refuse(field, f"{shown(value)} cannot exist", "give an address that does")
+    return f"{local}@{host}"
 
 
 def selector(value: str, field: str = "selector") -> str:

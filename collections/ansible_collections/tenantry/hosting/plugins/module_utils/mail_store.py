@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 20.0
 FILES = {"routing": "postfix", "accounts": "dovecot"}  # and the group that reads it
 
@@ -42,10 +42,13 @@ SCHEMA = {
             active INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (address, destination)
         ) WITHOUT ROWID;
         CREATE INDEX aliases_domain ON aliases (domain, owner);
+        CREATE TABLE suspensions (
+            owner TEXT NOT NULL PRIMARY KEY, policy TEXT NOT NULL, held TEXT NOT NULL DEFAULT ''
+        ) WITHOUT ROWID;
     """,
     "accounts": """
         CREATE TABLE domains (
-            domain TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, quota_mb INTEGER NOT NULL
+            domain TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, quota_mb INTEGER NOT NULL, moved_from TEXT
         ) WITHOUT ROWID;
         CREATE TABLE accounts (
             address TEXT NOT NULL PRIMARY KEY, domain TEXT NOT NULL, local_part TEXT NOT NULL, owner TEXT NOT NULL,
@@ -53,13 +56,30 @@ SCHEMA = {
             display_name TEXT NOT NULL DEFAULT ''
         ) WITHOUT ROWID;
         CREATE INDEX accounts_domain ON accounts (domain);
+        CREATE TABLE suspensions (owner TEXT NOT NULL PRIMARY KEY, policy TEXT NOT NULL) WITHOUT ROWID;
     """,
+}
+# What leads from a version to the next one; the result is what SCHEMA makes.
+_UPGRADES = {
+    1: {
+        "routing": """
+            CREATE TABLE suspensions (
+                owner TEXT NOT NULL PRIMARY KEY, policy TEXT NOT NULL, held TEXT NOT NULL DEFAULT ''
+            ) WITHOUT ROWID;
+        """,
+        "accounts": """
+            ALTER TABLE domains ADD COLUMN moved_from TEXT;
+            CREATE TABLE suspensions (owner TEXT NOT NULL PRIMARY KEY, policy TEXT NOT NULL) WITHOUT ROWID;
+        """,
+    },
 }
 _KEYS = {
     "main.domains": "domain",
     "main.mailboxes": "address",
     "accounts.domains": "domain",
     "accounts.accounts": "address",
+    "main.suspensions": "owner",
+    "accounts.suspensions": "owner",
 }
 _SECRET = "password_hash"
 Row = dict[str, Any]
@@ -96,6 +116,24 @@ def create(path: str, name: str) -> None:
             "PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT;"
             % (SCHEMA[name], SCHEMA_VERSION)
         )
+
+
+def version_of(path: str) -> int:
+    """Return the version of the schema that a file has."""
+    with translated_errors(path), contextlib.closing(_connect(path, "ro")) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def upgrade(path: str, name: str) -> None:
+    """Bring a file of an older version to ours, one transaction a version; a newer one is refused."""
+    with translated_errors(path), contextlib.closing(_connect(path, "rw")) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        while version in _UPGRADES:
+            connection.executescript(
+                "BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT;" % (_UPGRADES[version][name], version + 1)
+            )
+            version += 1
+        check_version(name, version)
 
 
 def recover(path: str, name: str) -> None:
@@ -169,6 +207,10 @@ class Store:
         """Return the rows of a query that the caller wrote, with its values bound."""
         return [dict(row) for row in self._connection.execute(query, values).fetchall()]
 
+    def run(self, statement: str, *values: Any) -> int:
+        """Carry out a change that the caller wrote, with its values bound, and return how many rows it met."""
+        return self._connection.execute(statement, values).rowcount
+
     def put(self, table: str, row: Mapping[str, Any]) -> None:
         """Insert a row or set these columns of it."""
         key = _KEYS[table]
@@ -186,6 +228,11 @@ class Store:
         self._connection.execute(f"DELETE FROM {table} WHERE {_KEYS[table]} = ?", (key,))
         if row is not None:
             self.put(table, row)
+
+
+def name_of(row: Row) -> str:
+    """Return how a row is called in a report."""
+    return str(row.get("address") or row.get("domain") or row["owner"])
 
 
 def differs(now: Row | None, wanted: Mapping[str, Any]) -> bool:

@@ -53,6 +53,7 @@ class Step:
         self.check_mode: bool = self.module.check_mode
         self.changed = False
         self.facts: dict[str, Any] = {}
+        self.usage: dict[str, Any] = {}
         self.warnings: list[str] = []
         self.diffs: list[dict[str, str]] = []
 
@@ -71,7 +72,9 @@ class Step:
             self._fail("unsafe_path", str(failure))
         except OSError as failure:
             self._fail("disk_full" if failure.errno in (errno.ENOSPC, errno.EDQUOT) else "command", str(failure))
-        self.module.exit_json(changed=self.changed, facts=self.facts, step_warnings=self.warnings, diff=self.diffs)
+        self.module.exit_json(
+            changed=self.changed, facts=self.facts, usage=self.usage, step_warnings=self.warnings, diff=self.diffs
+        )
 
     def _fail(self, reason: str, message: str, **evidence: Any) -> NoReturn:
         self.module.fail_json(msg=message[:2000], reason=reason, changed=self.changed, diff=self.diffs, **evidence)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import pwd
 from typing import Any
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import files
@@ -19,6 +20,7 @@ LOGS = "/var/log/tenantry/web"
 SOCKETS = "/run/tenantry/php"
 HOMES = "/home"
 WEB_GROUP = "www-data"
+COMMENT = "tenantry account"  # of the account's UNIX user: one without it is not ours
 
 
 def record_path(username: str) -> str:
@@ -65,6 +67,20 @@ def require(step: Step, username: str, owner: str) -> dict[str, Any]:
         )
     record["owner"] = require_owner(f"the account {username}", record["owner"], owner)
     return record
+
+
+def is_foreign(recorded: str, owner: str) -> bool:
+    """Whether an object is recorded as another service's; in a run by hand (no owner) nothing is."""
+    return bool(recorded and owner and recorded != owner)
+
+
+def user_of(username: str) -> pwd.struct_passwd | None:
+    """Return the account's UNIX user, None when there is none or when it is not ours."""
+    try:
+        user = pwd.getpwnam(username)
+    except KeyError:
+        return None
+    return user if user.pw_gecos == COMMENT else None
 
 
 def dump(value: dict[str, Any]) -> str:

@@ -21,6 +21,12 @@ def require_software(step: Step, versions: Sequence[str]) -> None:
         raise StepFailed("missing_software", f"{', '.join(missing)} missing: the packages are not installed")
 
 
+def require_nginx(step: Step) -> None:
+    """Refuse a node without nginx; in check mode it may still be to come."""
+    if not os.path.exists("/usr/sbin/nginx") and not step.check_mode:
+        raise StepFailed("missing_software", "nginx missing: the packages are not installed")
+
+
 def ensure_files(step: Step, wanted: Mapping[str, str]) -> None:
     """Ensure the files and let systemd and MariaDB take up what has changed of theirs."""
     changed = [path for path, content in wanted.items() if step.file(path, content)]

@@ -12,8 +12,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_probe, web_workers
+from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_links, web_probe, web_workers
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
 
 ROOT = "/etc/nginx"
@@ -25,11 +26,29 @@ _STAGE = "/run/tenantry/stage/nginx"
 _TEST_SECONDS = 60.0
 _LOAD_SECONDS = 10.0
 
-Wanted = Mapping[str, str]  # path -> content
+Wanted = Mapping[str, str | None]  # path -> content; None where no file may be
 
 
-def apply(step: Step, wanted: Wanted, loaded: Callable[[], bool], works: Callable[[], None] | None = None) -> None:
-    """Bring the files into the running nginx; the caller's ``loaded`` tells whether it knows them.
+class Link(NamedTuple):
+    """A symlink that nginx follows, where it should lead, and the files to test as if it led there already."""
+
+    path: str
+    target: str
+    staged: Wanted
+
+    def is_right(self) -> bool:
+        """Whether it leads there."""
+        return web_links.read(self.path) == self.target
+
+
+def apply(
+    step: Step,
+    wanted: Wanted,
+    loaded: Callable[[], bool],
+    works: Callable[[], None] | None = None,
+    link: Link | None = None,
+) -> None:
+    """Bring the files, and a link, into the running nginx; the caller's ``loaded`` tells whether it knows them.
 
     ``works`` is asked after a change and raises StepFailed when the new files do not do what they are for.
 
@@ -37,31 +56,34 @@ def apply(step: Step, wanted: Wanted, loaded: Callable[[], bool], works: Callabl
     ``probe`` when nginx does not take them up (they are put back), ``missing_software`` on a node that is not prepared.
     """
     if step.check_mode:
-        _compare_only(step, wanted)
+        _compare_only(step, wanted, link)
         return
     require_prepared()
     with daemon.serialised("nginx"):
         before = {path: state for path, state in _states(wanted).items() if not _is_right(state, wanted[path])}
-        require_valid(step, {path: wanted[path] for path in before})
-        if not before and loaded():
+        turned = None if link is None or link.is_right() else link
+        require_valid(step, {**(turned.staged if turned else {}), **{path: wanted[path] for path in before}})
+        if not before and not turned and loaded():
             return
-        if not before:
+        if not before and not turned:
             step.note("nginx", "", "loads its files again\n")
-        _swap_and_load(step, wanted, before, loaded, works)
+        _swap_and_load(step, {path: wanted[path] for path in before}, turned, loaded, works)
 
 
 def require_prepared() -> None:
     """Refuse a node without our tree, or one whose nginx is down."""
-    if files.directory_state(SITES) is None:
+    if files.directory_state(TREE) is None:
         raise StepFailed("missing_software", "nginx is not set up on this node; run server.prepare with the web role")
     if not daemon.is_active(UNIT):
         raise StepFailed("config_broken", "nginx does not run on this node; see `systemctl status nginx` and start it")
 
 
-def _compare_only(step: Step, wanted: Wanted) -> None:
+def _compare_only(step: Step, wanted: Wanted, link: Link | None) -> None:
     for path, content in wanted.items():
-        step.file(path, content, MODE)
-    if daemon.is_active(UNIT) and files.directory_state(SITES) is not None and not step.changed:
+        _ensure(step, path, content)
+    if link is not None:
+        web_links.point(step, link.path, link.target)
+    if daemon.is_active(UNIT) and files.directory_state(TREE) is not None and not step.changed:
         require_valid(step, {})
 
 
@@ -69,7 +91,16 @@ def _states(paths: Wanted) -> dict[str, files.FileState]:
     return {path: files.read_state(path) for path in paths}
 
 
-def _is_right(state: files.FileState, content: str) -> bool:
+def _ensure(step: Step, path: str, content: str | None) -> None:
+    if content is None:
+        step.absent(path)
+    else:
+        step.file(path, content, MODE)
+
+
+def _is_right(state: files.FileState, content: str | None) -> bool:
+    if content is None:
+        return state.content is None
     return state.content == content.encode() and (state.mode, state.uid, state.gid) == (MODE, 0, 0)
 
 
@@ -114,7 +145,7 @@ def _mirror(source: str, target: str, candidates: Wanted) -> None:
 
     nginx resolves our relative includes from the folder of the main file, that is from the copy.
     """
-    inner: dict[str, dict[str, str]] = {}
+    inner: dict[str, dict[str, str | None]] = {}
     for path, content in candidates.items():
         first, _, rest = path.partition("/")
         inner.setdefault(first, {})[rest] = content
@@ -123,7 +154,9 @@ def _mirror(source: str, target: str, candidates: Wanted) -> None:
         if name not in inner:
             os.symlink(f"{source}/{name}", f"{target}/{name}")
         elif "" in inner[name]:
-            files.replace_file(f"{target}/{name}", inner[name][""].encode(), MODE)
+            content = inner[name][""]
+            if content is not None:
+                files.replace_file(f"{target}/{name}", content.encode(), MODE)
         else:
             os.mkdir(f"{target}/{name}", 0o700)
             _mirror(f"{source}/{name}", f"{target}/{name}", inner[name])
@@ -131,20 +164,25 @@ def _mirror(source: str, target: str, candidates: Wanted) -> None:
 
 def _swap_and_load(
     step: Step,
-    wanted: Wanted,
-    before: Mapping[str, files.FileState],
+    changes: Wanted,
+    link: Link | None,
     loaded: Callable[[], bool],
     works: Callable[[], None] | None,
 ) -> None:
+    before, led = _states(changes), web_links.read(link.path) if link else ""
     try:
-        for path in before:
-            step.file(path, wanted[path], MODE)
+        for path, content in changes.items():
+            _ensure(step, path, content)
+        if link is not None:
+            web_links.point(step, link.path, link.target)
         if not _load(step, loaded):
             raise StepFailed("probe", "nginx was told to load the new files but does not answer with them")
         if works is not None:
             works()
     except (StepFailed, OSError):
         _put_back(before)
+        if link is not None:
+            web_links.replace(link.path, led)
         daemon.send_hangup(step, UNIT)
         raise
 

@@ -16,6 +16,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step,
 _UNITS = "/etc/systemd/system"
 _STAGE = "/run/tenantry/stage"
 _LOAD_SECONDS = 15.0
+_STOP_SECONDS = 60.0
 
 
 def unit(username: str, version: str, kind: str) -> str:
@@ -44,8 +45,11 @@ def require_version(step: Step, version: str) -> None:
     raise StepFailed("missing_software", f"PHP {version} is not installed on this node: {have}")
 
 
-def ensure_running(step: Step, username: str, version: str, text: str, mark: str) -> None:
-    """Ensure the configuration, the socket and that a running PHP-FPM goes by it; put back what does not work."""
+def ensure_running(step: Step, username: str, version: str, text: str, mark: str, asleep: bool = False) -> None:
+    """Ensure the configuration, the socket and that a running PHP-FPM goes by it; put back what does not work.
+
+    ``asleep``: everything is made ready and nothing is started, because the account is suspended.
+    """
     path = pool_path(username, version)
     before = files.read_state(path)
     differs = before.content != text.encode()
@@ -53,8 +57,8 @@ def ensure_running(step: Step, username: str, version: str, text: str, mark: str
         _test(version, text)
     step.directory(os.path.dirname(path), 0o711)
     step.file(path, text, 0o640, 0, username)
-    _ensure_socket(step, username, version)
-    if step.check_mode:
+    _ensure_socket(step, username, version, asleep)
+    if step.check_mode or asleep:
         return
     service, socket = unit(username, version, "service"), web_render.socket(username, version)
     if daemon.is_active(service) and web_probe.php_mark(socket) != mark:
@@ -79,15 +83,18 @@ def _test(version: str, text: str) -> None:
         raise StepFailed("rejected", f"PHP-FPM refuses the new configuration: {tail(output)}")
 
 
-def _ensure_socket(step: Step, username: str, version: str) -> None:
+def _ensure_socket(step: Step, username: str, version: str, asleep: bool) -> None:
     socket = unit(username, version, "socket")
-    enabled = os.path.lexists(f"{_UNITS}/sockets.target.wants/{socket}")
-    if enabled and (step.check_mode or daemon.is_active(socket)):
+    if _is_enabled(socket) and (asleep or daemon.is_active(socket)):
         return
-    step.note(socket, "", "enabled, listening\n")
+    step.note(socket, "", "enabled\n" if asleep else "enabled, listening\n")
     if not step.check_mode:
         with daemon.serialised("systemd"):
-            step.command(["systemctl", "enable", "--now", "--", socket])
+            step.command(["systemctl", "enable", *([] if asleep else ["--now"]), "--", socket])
+
+
+def _is_enabled(socket: str) -> bool:
+    return os.path.lexists(f"{_UNITS}/sockets.target.wants/{socket}")
 
 
 def _reload(step: Step, service: str, differs: bool) -> None:
@@ -120,8 +127,69 @@ def end_others(step: Step, username: str, version: str) -> None:
 
 
 def _others(username: str, version: str) -> list[str]:
+    return [name for name in pools(username) if name != version]
+
+
+def pools(username: str) -> list[str]:
+    """Return the PHP versions that the account is set up for."""
     try:
         found = os.listdir(web_account.POOLS)
     except FileNotFoundError:
         return []
-    return [name for name in sorted(found) if name != version and os.path.exists(pool_path(username, name))]
+    return [name for name in sorted(found) if os.path.exists(pool_path(username, name))]
+
+
+def stop(step: Step, username: str) -> None:
+    """Let no more requests in; the services end without being waited for, their processes are the caller's affair."""
+    running = [name for name in _units(username) if _runs(name)]
+    for name in running:
+        step.note(name, "active\n", "inactive\n")
+    if running and not step.check_mode:
+        sockets = [name for name in running if name.endswith(".socket")]
+        if sockets:
+            step.command(["systemctl", "stop", "--", *sockets])
+        step.command(["systemctl", "stop", "--no-block", "--", *running])
+
+
+def require_stopped(step: Step, username: str) -> None:
+    """Wait until systemd has seen the end of every service, and let it forget those that were killed."""
+    if step.check_mode:
+        return
+    units = _units(username)
+    if not web_probe.eventually(lambda: not any(map(_runs, units)), _STOP_SECONDS):
+        raise StepFailed("busy", f"PHP of {username} does not end; see `systemctl list-jobs`")
+    failed = [name for name in units if daemon.unit_properties(name, "ActiveState").get("ActiveState") == "failed"]
+    if failed:
+        step.command(["systemctl", "reset-failed", "--", *failed])
+
+
+def _units(username: str) -> list[str]:
+    known = sorted({*versions(), *pools(username)})
+    return [unit(username, version, kind) for version in known for kind in ("socket", "service")]
+
+
+def _runs(name: str) -> bool:
+    return daemon.unit_properties(name, "ActiveState").get("ActiveState") not in ("inactive", "failed", "", None)
+
+
+def wake(step: Step, username: str) -> None:
+    """Ensure that the account's PHP is there for the next request, and answers."""
+    for version in pools(username):
+        _ensure_socket(step, username, version, asleep=False)
+        socket = web_render.socket(username, version)
+        if step.check_mode or web_probe.eventually(lambda: web_probe.php_mark(socket) != "", _LOAD_SECONDS):  # noqa: B023 - used at once
+            continue
+        name = unit(username, version, "service")
+        raise StepFailed("probe", f"PHP {version} of {username} does not answer; see `journalctl -u {name}`")
+
+
+def remove(step: Step, username: str) -> None:
+    """Ensure that the account has no PHP of any version. The caller has stopped it."""
+    for name in _units(username):
+        if name.endswith(".socket") and _is_enabled(name):
+            step.note(name, "enabled\n", "")
+            if not step.check_mode:
+                with daemon.serialised("systemd"):
+                    step.command(["systemctl", "disable", "--now", "--", name])
+    for version in pools(username):
+        step.absent(pool_path(username, version))

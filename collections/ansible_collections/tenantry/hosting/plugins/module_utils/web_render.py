@@ -7,6 +7,8 @@ the running nginx knows its files. The parts of a site:
     sites/DOMAIN.conf    names, certificate, logs; includes the two below
     php/USER.conf        the socket of the account's PHP
     proxy/USER.conf      what answers: files, PHP, or a program of the account
+    suspended/USER.conf  there while the account is suspended, and before everything else
+    https/DOMAIN.conf    there while requests in clear are sent to HTTPS
 """
 
 from __future__ import annotations
@@ -33,9 +35,12 @@ server {{
     ssl_certificate_key {certificates}/{domain}/current/key.pem;
     access_log {logs}/{username}/access.log tenantry;
     error_log {logs}/{username}/error.log warn;
+    set $site_suspended_mark "";
+    include tenantry/suspended/{username}.con[f];
     set $site_root {home}/{document_root};
     set $site_mark "{mark}";
     include tenantry/snippets/site.conf;
+    include tenantry/https/{domain}.con[f];
     include tenantry/php/{username}.con[f];
     include tenantry/proxy/{username}.con[f];
 }}
@@ -67,6 +72,36 @@ location / {{
 }}
 """,
 }
+
+# In the server itself, so that it comes before every location of whatever template; \z, because $ would let a newline pass.
+# An error page is asked for with GET whatever the method was, and so is the page's own address.
+_SUSPENDED = """\
+if ($uri !~ "^/[.](?:well-known/(?:acme-challenge/|tenantry-loaded\\z)|tenantry-suspended\\z)") {{ return 503; }}
+error_page 503 {page};
+location = {page} {{
+    internal;
+    error_page 404 =503 {page};
+    alias {file};
+    types {{ }}
+    default_type "text/html; charset=utf-8";
+    client_max_body_size 0;
+    disable_symlinks off;
+    if_modified_since off;
+    etag off;
+    max_ranges 0;
+    add_header Retry-After {retry_after} always;
+    add_header X-Robots-Tag noindex always;
+    add_header Cache-Control no-store always;
+}}
+"""
+
+# What a CA asks for, what this node asks itself, and the page of a suspended site, which is looked for after the 503.
+_REDIRECT = """\
+set $site_https "$scheme $host";
+{names}if ($uri ~ "^/[.](?:well-known/(?:acme-challenge/|tenantry-loaded\\z)|tenantry-suspended\\z)") {{ set $site_https ""; }}
+if ($site_https = redirect) {{ return 301 https://$host$request_uri; }}
+"""
+_REDIRECTED = 'if ($site_https = "http {name}") {{ set $site_https redirect; }}\n'
 
 _POOL = """\
 [global]
@@ -112,6 +147,10 @@ php_value[upload_max_filesize] = 64M
 """
 
 PING_PATH = "/tenantry-ping"
+SITE_WORD = "site"  # begins the answer of a site, and never that of the default one
+HTTPS_WORD = "https-"  # begins the mark of a site that sends requests in clear to HTTPS
+SUSPENDED_WORD = "suspended-"  # begins the mark of a suspended account, and no other one
+_SUSPENDED_PAGE = "/.tenantry-suspended"
 
 
 def mark_of(text: str) -> str:
@@ -167,6 +206,22 @@ def proxy_snippet(username: str, owner: str, template: str, target: tuple[str, i
     body = _TEMPLATES[template].format(host=host, port=port) if target else _TEMPLATES[template]
     mark = mark_of(top + body)
     return f'{top}{body}set $site_proxy_mark "{mark}";\n', mark
+
+
+def suspended_snippet(username: str, owner: str, file: str, retry_after: int) -> tuple[str, str]:
+    """Return (the file that lets every site of the account answer 503 with the page in ``file``, its mark)."""
+    top = header({"owner": owner, "username": username})
+    body = _SUSPENDED.format(page=_SUSPENDED_PAGE, file=file, retry_after=retry_after)
+    mark = SUSPENDED_WORD + mark_of(top + body)
+    return f'{top}set $site_suspended_mark "{mark}";\n{body}', mark
+
+
+def https_snippet(domain: str, owner: str, names: Sequence[str]) -> tuple[str, str]:
+    """Return (the file that sends requests in clear for these names to HTTPS, its mark)."""
+    top = header({"domain": domain, "owner": owner})
+    body = _REDIRECT.format(names="".join(_REDIRECTED.format(name=name) for name in names))
+    mark = HTTPS_WORD + mark_of(top + body)
+    return f'{top}set $site_https_mark "{mark}";\n{body}', mark
 
 
 def socket(username: str, version: str) -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import files, web_account, web_nginx, web_render
-from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
+from ansible_collections.tenantry.hosting.plugins.module_utils import (
+    files,
+    web_account,
+    web_nginx,
+    web_probe,
+    web_render,
+)
+from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed
 
 _SERVER_NAME = re.compile(r"(?<![\w$.-])server_name\s+([^;]*);")
 _COMMENT = re.compile(r"#.*")
@@ -21,6 +27,7 @@ class Site:
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
+        self.domain = os.path.basename(path).removesuffix(".conf")
         self.about: dict[str, Any] | None = web_render.parse_header(text)
         self.names = [name.lower() for found in _SERVER_NAME.findall(_COMMENT.sub("", text)) for name in found.split()]
 
@@ -28,6 +35,11 @@ class Site:
 def path_of(domain: str) -> str:
     """Return where the vhost of a domain lies."""
     return f"{web_nginx.SITES}/{domain}.conf"
+
+
+def https_path(domain: str) -> str:
+    """Return where it lies that a domain's requests in clear are sent to HTTPS."""
+    return f"{web_nginx.TREE}/https/{domain}.conf"
 
 
 def every() -> Iterator[Site]:
@@ -67,3 +79,23 @@ def _own(site: Site, domain: str, username: str) -> str:
         holder = (site.about or {}).get("owner") or "somebody's own file"
         raise StepFailed("conflict", f"{domain} belongs to another account ({holder}); nothing was changed")
     return str(site.about.get("owner", ""))
+
+
+def withdraw(step: Step, username: str, domains: Iterable[str], more: Iterable[str] = ()) -> None:
+    """Ensure that nginx serves none of these domains of the account; with its last one its other files go as well.
+
+    ``more`` are further files of the account that go with them.
+    """
+    gone = list(domains)
+    wanted: dict[str, str | None] = {**{path_of(domain): None for domain in gone}, **dict.fromkeys(more)}
+    wanted |= dict.fromkeys(https_path(domain) for domain in gone)
+    if all(site.path in wanted for site in of_user(username)):
+        wanted |= {f"{web_nginx.TREE}/{part}/{username}.conf": None for part in ("php", "proxy")}
+    web_nginx.apply(step, wanted, lambda: not any(_is_served(domain, wanted) for domain in gone))
+
+
+def _is_served(domain: str, wanted: web_nginx.Wanted) -> bool:
+    """Whether the running nginx still has the site; a name that another site has by now is that site's affair."""
+    if web_render.SITE_WORD not in web_probe.loaded_marks(domain):
+        return False
+    return not any(domain in site.names for site in every() if site.path not in wanted)

@@ -10,6 +10,7 @@ short_description: Ensure records of a DNS zone
 description:
   - Compares the given record sets with the zone on this node's PowerDNS and writes those that differ, together with the
     zone's serial, in one transaction. Records that are not named are left alone.
+  - Nothing is written at a name at which another service has a record.
   - The serial never goes backwards. With neither records nor removals nothing is done.
   - Asks the server at every address it listens on, and takes the change back when the answer is wrong.
 options:
@@ -18,7 +19,13 @@ options:
     type: str
     required: true
   owner:
-    description: Label of the service that the zone belongs to. Empty for a zone that an engineer keeps by hand.
+    description: Label of the service that the records belong to. Empty for a zone that an engineer keeps by hand.
+    type: str
+    default: ""
+  shared_owner:
+    description:
+      - Label of the service that the zone belongs to, when it is another one than C(owner). The job may then name the A and AAAA
+        records of one name directly below the zone, and they are recorded as the owner's.
     type: str
     default: ""
   serial:
@@ -108,6 +115,7 @@ def main() -> None:
         {
             "zone": {"type": "str", "required": True},
             "owner": {"type": "str", "default": ""},
+            "shared_owner": {"type": "str", "default": ""},
             "serial": {"type": "int", "required": True},
             "rrsets": {"type": "list", "elements": "dict", "default": [], "options": _RRSET},
             "remove": {"type": "list", "elements": "dict", "default": [], "options": _KEY},

@@ -9,6 +9,7 @@ module: dns_zone
 short_description: Ensure a DNS zone with its SOA and NS records
 description:
   - Makes the zone on this node's PowerDNS, or corrects its SOA and NS records. Other records are left alone.
+  - A zone that was withdrawn gets all this too and stays withdrawn.
   - The serial never goes backwards. A zone of another owner, or one above or below it, is refused.
   - Asks the server at every address it listens on, and takes the change back when the answer is wrong.
 options:

@@ -75,7 +75,10 @@ def ensure(step: Step) -> None:
     mailboxes = grammar.whole(step.params["mailboxes"], "mailboxes", 0, 100_000)
     owner = grammar.owner(step.params["owner"]) or None
     account = {"domain": domain, "owner": owner or "", "quota_mb": quota_mb}
-    wanted = {("main.domains", domain): account | {"mailboxes": mailboxes}, ("accounts.domains", domain): account}
+    wanted = {
+        ("main.domains", domain): account | {"mailboxes": mailboxes, "active": 1},
+        ("accounts.domains", domain): account,
+    }
     step.facts["mail_domain"] = {"domain": domain, "quota_mb": quota_mb, "mailboxes": mailboxes}
     if mail_change.announced(step, directory, wanted):
         return

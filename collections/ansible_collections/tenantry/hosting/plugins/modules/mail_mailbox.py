@@ -10,7 +10,8 @@ short_description: Ensure a mailbox of a hosted domain
 description:
   - Writes the mailbox into the lookup tables of Postfix and Dovecot, in one transaction, and asks both running daemons for it.
   - Nothing is reloaded. The mailbox's folder is made by Dovecot at the first delivery or login.
-  - The domain has to be hosted here and to belong to the same owner.
+  - The domain has to be hosted here and to belong to the same owner, or to O(shared_owner).
+  - A mailbox that is switched off lets nobody log in or submit, and ends open sessions. It still takes mail.
 options:
   domain:
     description: The domain in A-label form, lower case.
@@ -32,6 +33,13 @@ options:
     description: The person's name.
     type: str
     default: ""
+  enabled:
+    description: Whether anybody may log in and submit.
+    type: bool
+    default: true
+  shared_owner:
+    description: The owner of the domain when it is not the mailbox's. Nothing of the domain or of its other mailboxes changes.
+    type: str
   owner:
     description: The service that owns the mailbox. Left out in a run by hand, where it is the domain's owner.
     type: str
@@ -68,9 +76,11 @@ from typing import Any  # noqa: E402
 
 from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
     grammar,
+    mail_aliases,
     mail_change,
     mail_daemons,
     mail_names,
+    mail_sessions,
     mail_store,
 )
 from ansible_collections.tenantry.hosting.plugins.module_utils.mail_store import Store  # noqa: E402
@@ -82,6 +92,8 @@ ARGUMENTS = {
     "password_hash": {"type": "str", "required": True, "no_log": True},
     "quota_mb": {"type": "int", "required": True},
     "display_name": {"type": "str", "default": ""},
+    "enabled": {"type": "bool", "default": True},
+    "shared_owner": {"type": "str"},
     "owner": {"type": "str"},
     "state_directory": {"type": "path", "default": "/var/lib/tenantry/mail"},
     "vmail_directory": {"type": "path", "default": "/var/vmail"},
@@ -99,28 +111,35 @@ def checked(params: dict[str, Any]) -> Columns:
         "password_hash": mail_names.password_hash(params["password_hash"]),
         "quota_mb": grammar.whole(params["quota_mb"], "quota_mb", 1, 2**40),
         "display_name": mail_names.display_name(params["display_name"]),
+        "active": int(params["enabled"]),
     }
 
 
 def permitted(step: Step, store: Store, account: Columns) -> str:
     """Return who will own the mailbox, once the domain, the owner and the number of mailboxes allow it."""
     owner, address = step.params["owner"], account["address"]
-    domain = mail_change.hosted(step, store, account["domain"], owner)
-    now = store.row("main.mailboxes", address)
+    shared_owner = grammar.owner(step.params["shared_owner"], "shared_owner")
+    domain = mail_change.hosted(step, store, account["domain"], shared_owner or owner)
+    now = store.row("main.mailboxes", address) or store.row("accounts.accounts", address)
     keeper = mail_change.require_owner(now, owner, address)
-    if domain is None:
-        return keeper
-    count = store.select("SELECT count(*) AS n FROM main.mailboxes WHERE domain = ?", account["domain"])[0]["n"]
-    if now is None and count >= domain["mailboxes"]:
+    mail_aliases.require_room(store, address, keeper or owner)
+    if domain is not None and now is None and not shared_owner:
+        require_number(store, domain)
+    return keeper or str((domain or {}).get("owner", ""))
+
+
+def require_number(store: Store, domain: mail_store.Row) -> None:
+    """Refuse one mailbox more than the domain may have. Those of others, in a domain that is shared, do not count."""
+    query = "SELECT count(*) AS n FROM main.mailboxes WHERE domain = ? AND owner = ?"
+    if store.select(query, domain["domain"], domain["owner"])[0]["n"] >= domain["mailboxes"]:
         raise grammar.refuse("mailboxes", "the limit of %d is reached" % domain["mailboxes"], "raise it first")
-    return keeper or str(domain["owner"])
 
 
 def ensure(step: Step) -> None:
     """Check the input, write the rows, ask Postfix and Dovecot."""
     directory, account = step.params["state_directory"], checked(step.params)
     address = account["address"]
-    box = {name: account[name] for name in ("address", "domain", "owner")}
+    box = {name: account[name] for name in ("address", "domain", "owner", "active")}
     wanted = {("main.mailboxes", address): box, ("accounts.accounts", address): account}
     step.facts["mailbox"] = {"address": address, "quota_mb": account["quota_mb"]}
     if mail_change.announced(step, directory, wanted):
@@ -132,6 +151,8 @@ def ensure(step: Step) -> None:
             before = mail_change.compare_and_put(step, store, mail_change.kept_by(keeper, wanted))
         home = mail_change.home_of(step.params["vmail_directory"], account["domain"], account["local_part"])
         mail_change.probed(step, store, before, lambda: probe(address, home))
+        if not account["active"]:
+            mail_sessions.end(step, [address])
 
 
 def probe(address: str, home: str) -> None:

@@ -8,10 +8,11 @@ DOCUMENTATION = r"""
 module: mail_node
 short_description: Ensure a mail node's configuration and daemons
 description:
-  - Makes the directories, the lookup tables and a placeholder certificate, then the configuration files of Postfix, Dovecot and
-    rspamd. The files of each daemon are checked by its own checker in a copy of its tree before any of them goes live.
+  - Makes the directories, the lookup tables, the table of certificates and a placeholder certificate, then the configuration
+    files of Postfix, Dovecot and rspamd. The files of each daemon are checked by its own checker in a copy of its tree before
+    any of them goes live.
   - Reloads what has to be reloaded and probes it. What does not come up with the new files gets its old ones back.
-  - Lookup tables and certificates that exist are never replaced.
+  - Lookup tables and certificates that exist are never replaced; tables of an older version are brought to this one.
 options:
   hostname:
     description: The name of the node.
@@ -45,6 +46,10 @@ options:
     description: Where the lookup tables lie.
     type: path
     default: /var/lib/tenantry/mail
+  dkim_directory:
+    description: Where the signing keys lie.
+    type: path
+    default: /var/lib/tenantry/dkim
   tls_directory:
     description: The link to the certificate in use; C(placeholder) lies beside it.
     type: path
@@ -67,7 +72,7 @@ facts:
   returned: success
 """
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_apply, mail_ground  # noqa: E402
+from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_apply, mail_ground, mail_sni  # noqa: E402
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
 TREES = (
@@ -87,6 +92,7 @@ ARGUMENTS = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
     "boot_units": {"type": "list", "elements": "str", "default": []},
     "state_directory": {"type": "path", "default": "/var/lib/tenantry/mail"},
+    "dkim_directory": {"type": "path", "default": "/var/lib/tenantry/dkim"},
     "tls_directory": {"type": "path", "default": "/etc/tenantry/tls/node/mail/current"},
 }
 
@@ -102,6 +108,8 @@ def ensure(step: Step) -> None:
         mail_ground.directories(step, params["directories"])
         mail_ground.placeholder(step, hostname, params["tls_directory"])
         mail_ground.tables(step, params["state_directory"])
+        mail_ground.selectors(step, params["dkim_directory"])
+        mail_sni.ensure(step)
         mail_apply.apply(step, params["files"], params["absent"], params["boot_units"])
 
 

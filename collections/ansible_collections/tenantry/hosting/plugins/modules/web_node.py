@@ -11,6 +11,7 @@ description:
   - Makes the directories and a placeholder certificate, then the files of systemd, MariaDB and logrotate, then those of nginx,
     which are tested as a whole tree with every site of the node in it before any of them goes live.
   - nginx is reloaded, never restarted. MariaDB is restarted when its own file has changed.
+  - sshd is reloaded once its whole configuration has been tested and root and the one who runs this step log in as before.
   - Debian's shared PHP-FPM is switched off, because every account has its own.
 options:
   hostname:
@@ -37,6 +38,10 @@ options:
       - The text C(@MARK@) in them becomes the mark by which the running nginx is recognised.
     type: dict
     required: true
+  sshd_files:
+    description: Files below C(/etc/ssh/sshd_config.d), path to content. What they say may hold for SFTP logins only.
+    type: dict
+    default: {}
   php_files:
     description: Files of systemd that exist once for each PHP version, which takes the place of C(@PHP@) in path and content.
     type: dict
@@ -66,11 +71,21 @@ facts:
   sample: {php_versions: ["8.2"]}
 """
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import grammar, mail_ground, web_ground, web_names  # noqa: E402
+from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
+    grammar,
+    mail_ground,
+    web_account,
+    web_ground,
+    web_names,
+    web_sshd,
+)
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
 TREES = (
     "/etc/systemd/system/tenantry-",
+    "/etc/systemd/system/user@.service.d/tenantry",
+    "/etc/systemd/system/user-runtime-dir@.service.d/tenantry",
+    "/usr/local/lib/tenantry/",
     "/etc/tmpfiles.d/tenantry-",
     "/etc/mysql/mariadb.conf.d/",
     "/etc/logrotate.d/",
@@ -89,6 +104,7 @@ ARGUMENTS = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
     "files": {"type": "dict", "required": True},
     "nginx_files": {"type": "dict", "required": True},
+    "sshd_files": {"type": "dict", "default": {}},
     "php_files": {"type": "dict", "default": {}},
     "php_versions": {"type": "list", "elements": "str", "default": []},
 }
@@ -105,10 +121,15 @@ def ensure(step: Step) -> None:
             wanted[path.replace(PHP, version)] = content.replace(PHP, version)
     require_inside("files", wanted, TREES)
     require_inside("nginx_files", params["nginx_files"], (NGINX,))
+    require_inside("sshd_files", params["sshd_files"], (web_sshd.DROP_INS,))
     web_ground.require_software(step, versions)
     mail_ground.directories(step, params["directories"])
+    for version in versions:
+        step.directory(f"{web_account.POOLS}/{version}", 0o711)
     mail_ground.placeholder(step, hostname, CERTIFICATE)
     web_ground.ensure_files(step, wanted)
+    web_sshd.ensure_groups(step)
+    web_sshd.ensure(step, params["sshd_files"])
     for version in versions:
         web_ground.switch_off(step, f"php{version}-fpm.service")
     web_ground.switch_on(step, "mariadb.service")

@@ -12,6 +12,7 @@ description:
     other account's home exists, within the limits of the account's slice. It starts at the first request.
   - The new configuration is tested before it goes live, and asked for afterwards; what does not work is put back.
   - Another version starts first, then nginx is pointed at it, then the old one ends.
+  - While the account is suspended everything is made ready and nothing starts.
 options:
   username:
     description: Name of the account's UNIX user.
@@ -66,6 +67,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa:
     web_probe,
     web_render,
     web_sites,
+    web_suspension,
 )
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step  # noqa: E402
 
@@ -90,7 +92,7 @@ def ensure(step: Step) -> None:
     web_php.require_version(step, version)
     pool = web_render.pool(username, account["owner"], version, memory_mb, workers, disabled)
     with daemon.serialised(f"php-{username}", step.check_mode):
-        web_php.ensure_running(step, username, version, *pool)
+        web_php.ensure_running(step, username, version, *pool, asleep=web_suspension.is_suspended(username))
         point_nginx(step, username, account["owner"], version)
         web_php.end_others(step, username, version)
     step.facts = {"php_version": version}

@@ -55,6 +55,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa:
     web_probe,
     web_render,
     web_sites,
+    web_suspension,
 )
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
@@ -77,6 +78,8 @@ def ensure(step: Step) -> None:
     if target:
         web_listeners.require_own(target, account["uid"])
     socket = php_socket(username) if template == "php" and not step.check_mode else ""
+    if web_suspension.is_suspended(username):
+        socket = ""  # it sleeps, and may not be woken to be asked
     domains = [str((site.about or {})["domain"]) for site in web_sites.of_user(username)]
     text, mark = web_render.proxy_snippet(username, account["owner"], template, target)
     path = f"{web_nginx.TREE}/proxy/{username}.conf"
@@ -88,7 +91,7 @@ def ensure(step: Step) -> None:
     )
     step.facts = {"template": template}
     if not step.check_mode:
-        step.facts["pages"] = statuses(step, domains)
+        step.facts["pages"] = statuses(step, username, domains)
 
 
 def require_answers(template: str, domains: list[str], socket: str) -> None:
@@ -98,16 +101,17 @@ def require_answers(template: str, domains: list[str], socket: str) -> None:
     for domain in domains[:1]:
         if not web_probe.loaded_marks(domain, tls=True):
             raise StepFailed("probe", f"{domain} does not answer on port 443")
-        status = web_probe.page(domain)[0]
+        status = web_probe.page(domain, tls=True)[0]  # in clear the answer may be a redirect
         if template != "reverse" and status in GATEWAY_FAILED:
             raise StepFailed("probe", "%s answers %d: nothing runs behind nginx" % (domain, status))
 
 
-def statuses(step: Step, domains: list[str]) -> dict[str, int]:
+def statuses(step: Step, username: str, domains: list[str]) -> dict[str, int]:
     """Return the status of each site's front page, with a warning for those that fail."""
-    pages = {domain: web_probe.page(domain)[0] for domain in domains[:PAGES]}
+    pages = {domain: web_probe.page(domain, tls=True)[0] for domain in domains[:PAGES]}
+    wanted = web_suspension.STATUS if web_suspension.is_suspended(username) else 0
     for domain, status in pages.items():
-        if status == 0 or status >= 500:
+        if status != wanted and (status == 0 or status >= 500):
             step.warnings.append("the front page of %s answers %s" % (domain, status or "nothing"))
     return pages
 

@@ -51,7 +51,14 @@ import grp  # noqa: E402
 import os  # noqa: E402
 import pwd  # noqa: E402
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, grammar, web_account, web_names  # noqa: E402
+from ansible_collections.tenantry.hosting.plugins.module_utils import (  # noqa: E402
+    daemon,
+    files,
+    grammar,
+    web_account,
+    web_names,
+    web_sftp_users,
+)
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed  # noqa: E402
 
 ARGUMENTS = {
@@ -61,7 +68,6 @@ ARGUMENTS = {
     "owner": {"type": "str"},
 }
 SHELL = "/usr/sbin/nologin"
-MARK = "tenantry account"  # in the account's comment: a user without it is not ours
 PRIVATE = {"tmp": 0o700, "sessions": 0o700, "logs": 0o700}
 WWW_MODE = 0o2750  # new folders in it keep nginx's group
 
@@ -81,10 +87,10 @@ def ensure(step: Step) -> None:
 def ensure_user(step: Step, username: str, uid: int) -> None:
     """Ensure the group and the user; both numbers and names must be ours or free."""
     group = found(grp.getgrnam, username) or found(grp.getgrgid, uid)
-    user = found(pwd.getpwnam, username) or found(pwd.getpwuid, uid)
+    user = found(pwd.getpwnam, username) or holder(username, uid)
     if group and (group.gr_name, group.gr_gid) != (username, uid):
         taken("group", group.gr_name, group.gr_gid)
-    if user and ((user.pw_name, user.pw_uid) != (username, uid) or user.pw_gecos != MARK):
+    if user and ((user.pw_name, user.pw_uid) != (username, uid) or user.pw_gecos != web_account.COMMENT):
         taken("user", user.pw_name, user.pw_uid)
     number = str(uid)
     if not group:
@@ -93,10 +99,12 @@ def ensure_user(step: Step, username: str, uid: int) -> None:
     home = web_account.home(username)
     if not user:
         step.note(f"user {username}", "", f"{number} {home} {SHELL}\n")
-        naming = ["--comment", MARK, "--home-dir", home, "--no-create-home", "--shell", SHELL]
+        naming = ["--comment", web_account.COMMENT, "--home-dir", home, "--no-create-home", "--shell", SHELL]
         # No range of subordinate numbers: an account runs no containers.
         ranges = ["-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0"]
-        change(step, ["useradd", "--uid", number, "--gid", number, *naming, *ranges, username])
+        # Its SFTP logins, which have its number too, may be there already.
+        numbers = ["--uid", number, "--non-unique", "--gid", number]
+        change(step, ["useradd", *numbers, *naming, *ranges, username])
     elif (user.pw_dir, user.pw_shell, user.pw_gid) != (home, SHELL, uid):
         step.note(f"user {username}", f"{user.pw_gid} {user.pw_dir} {user.pw_shell}\n", f"{number} {home} {SHELL}\n")
         change(step, ["usermod", "--gid", number, "--home", home, "--shell", SHELL, username])
@@ -107,6 +115,12 @@ def found(lookup, key):
     with contextlib.suppress(KeyError):
         return lookup(key)
     return None
+
+
+def holder(username: str, uid: int):
+    """Return the user that has the number, None when nobody has it but SFTP logins of the account."""
+    users = (user for user in pwd.getpwall() if user.pw_uid == uid)
+    return next((user for user in users if not web_sftp_users.is_login_of(user, username)), None)
 
 
 def taken(kind: str, name: str, number: int) -> None:
@@ -125,7 +139,7 @@ def change(step: Step, argv: list[str]) -> None:
 def ensure_home(step: Step, username: str, uid: int) -> None:
     """Ensure the home and the folders in it."""
     home = web_account.home(username)
-    step.directory(home, 0o711)
+    step.directory(home, 0o751, 0, uid)  # an SFTP login sees what is in it; nginx and others only pass
     for name, mode in PRIVATE.items():
         step.directory(f"{home}/{name}", mode, uid, uid)
     if files.directory_state(f"{home}/www") is None:
