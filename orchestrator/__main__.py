@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.main import main
+from orchestrator.cli.main import cli, main
+from orchestrator.web.serve import serve
+
+cli.command("serve")(serve)
 
 if __name__ == "__main__":
     main()

@@ -5,23 +5,80 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.config import keys
+from orchestrator.certs import roots
+from orchestrator.certs.office import Office
+from orchestrator.certs.steps import Steps
+from orchestrator.certs.watcher import Watcher
+from orchestrator.config import channels, keys
 from orchestrator.config.settings import Settings
+from orchestrator.dispatch import rehearsal
 from orchestrator.dispatch.attempt import Handlers
+from orchestrator.dispatch.rehearsal import Rehearsal
 from orchestrator.dispatch.worker import Worker
 from orchestrator.execute.base import Executor
-from orchestrator.execute.runner import AnsibleExecutor, ExecutorSettings
-from orchestrator.lifecycle import create, deploy, mailbox
-from orchestrator.lifecycle.base import Context, Intent, Prepare
+from orchestrator.execute.runner import AnsibleExecutor
+from orchestrator.execute.settings import ExecutorSettings
+from orchestrator.lifecycle import certificates, change, create, deploy, marks, reset, suspend, terminate, usage
+from orchestrator.lifecycle.base import Apply, Context, Intent, Prepare
+from orchestrator.lifecycle.client import (
+    alias_domains,
+    cron,
+    databases,
+    mail_aliases,
+    mailboxes,
+    records,
+    sftp,
+    website,
+)
 from orchestrator.models.task import Task
+from orchestrator.notify.outbox import Outbox
 from orchestrator.scheduler import jobs
+from orchestrator.scheduler.jobs import Job
 from orchestrator.scheduler.loop import Loop
-from orchestrator.store import database, tasks
+from orchestrator.store import database, fleet, tasks
+from orchestrator.usage import collection, figures
 
 INTENTS: Mapping[str, Prepare] = {
     "service.create": create.create,
+    "service.suspend": suspend.suspend,
+    "service.unsuspend": suspend.unsuspend,
+    "service.terminate": terminate.terminate,
     "service.redeploy": deploy.redeploy,
-    "mail.mailbox_present": mailbox.mailbox_present,
+    "service.repair": deploy.repair,
+    "service.factory_reset": reset.factory_reset,
+    "service.change_package": change.change_package,
+    "service.change_password": change.change_password,
+    "service.change_domain": change.change_domain,
+    "service.sync_usage": usage.sync_usage,
+    "web.domain_present": alias_domains.domain_present,
+    "web.domain_absent": alias_domains.domain_absent,
+    "web.php_present": website.php_present,
+    "web.proxy_present": website.proxy_present,
+    "web.database_present": databases.database_present,
+    "web.database_absent": databases.database_absent,
+    "web.sftp_present": sftp.sftp_present,
+    "web.sftp_absent": sftp.sftp_absent,
+    "web.cron_present": cron.cron_present,
+    "web.cron_absent": cron.cron_absent,
+    "mail.mailbox_present": mailboxes.mailbox_present,
+    "mail.mailbox_absent": mailboxes.mailbox_absent,
+    "mail.alias_present": mail_aliases.alias_present,
+    "mail.alias_absent": mail_aliases.alias_absent,
+    "dns.record_present": records.record_present,
+    "dns.record_absent": records.record_absent,
+    "certificate.issue": certificates.issue,
+    "certificate.renew": certificates.renew,
+    "certificate.upload": certificates.upload_custom,
+    "certificate.remove_custom": certificates.remove_custom,
+}
+Local = Callable[[int, int, list[Any]], dict[str, Any]]  # service, operation, rows that its steps have removed
+LOCALS: Mapping[str, Local] = {
+    "service.status_active": marks.active,
+    "service.status_suspended": marks.suspended,
+    "service.objects_removed": lambda service, _, removed: marks.objects_removed(service, removed),
+    "service.removed": lambda service, operation, _: marks.removed(service, operation),
+    "service.usage_recomputed": lambda service, _operation, _removed: figures.recomputed(service),
+    "service.usage_synced": lambda service, _operation, _removed: figures.synced(service),
 }
 
 
@@ -35,25 +92,46 @@ class App:
     def executor(self) -> Executor:
         """Return what runs playbooks."""
         settings = self.settings
+        with database.session():
+            mode = str(fleet.knob_value("execution.mode"))
         return AnsibleExecutor(
             ExecutorSettings(
-                project_root=settings.project_root, run_root=settings.run_root, private_key=settings.ssh_key
+                project_root=settings.project_root, run_root=settings.run_root, private_key=settings.ssh_key, mode=mode
             )
         )
 
-    def worker(self, executor: Executor | None = None) -> Worker:
+    def office(self) -> Office:
+        """Return what the automation of certificates works with."""
+        return Office(storage_key=lambda: keys.storage_key(self.settings.home))
+
+    def worker(self, executor: Executor | None = None, office: Office | None = None) -> Worker:
         """Return a worker that knows every intent and every local step."""
-        context = Context(private_key=lambda: keys.load_private_key(self.settings.home))
+        steps = Steps(office=office or self.office())
+        context = self.context()
         handlers = Handlers(
             intents={action: _bound(prepare, context) for action, prepare in INTENTS.items()},
-            locals={"service.status_active": _mark_active},
+            locals={action: _on_row(work) for action, work in LOCALS.items()},
             executor=executor or self.executor(),
+            outside={
+                "certificate.order": steps.order,
+                "certificate.validate": steps.validate,
+                "certificate.probe": steps.probe,
+            },
+            complete=steps.complete,
+            questions=collection.PARAMS,
+            answers=collection.EFFECTS,
         )
         return Worker(handlers, self.settings.lease_seconds)
 
     def check(self, action: str, service_id: int, params: Mapping[str, Any], requested_by: str) -> None:
         """Check a request as the queue will when it claims it, without storing anything; InvalidInput says what is wrong."""
-        context = Context(private_key=lambda: keys.load_private_key(self.settings.home))
+        self._prepare(action, service_id, params, requested_by)
+
+    def rehearse(self, action: str, service_id: int, params: Mapping[str, Any], requested_by: str) -> Rehearsal:
+        """Return what a request would do; nothing is kept and no server is asked yet."""
+        return rehearsal.plan(self._prepare(action, service_id, params, requested_by))
+
+    def _prepare(self, action: str, service_id: int, params: Mapping[str, Any], requested_by: str) -> Apply:
         intent = Intent(
             task_id=0,
             action=action,
@@ -63,12 +141,25 @@ class App:
             requested_by=requested_by,
             priority=0,
         )
-        INTENTS[action](intent, context)
+        return INTENTS[action](intent, self.context())
+
+    def context(self) -> Context:
+        """Return what intents need beside the database."""
+        return Context(
+            private_key=lambda: keys.load_private_key(self.settings.home),
+            storage_key=lambda: keys.storage_key(self.settings.home),
+            trust=roots.of_system,
+        )
 
     def loop(self, executor: Executor | None = None) -> Loop:
         """Return the daemon's loop."""
         worker = self.worker(executor)
-        return Loop(worker, jobs.standard(worker.rescue), self.settings.drain_seconds)
+        return Loop(worker, self.jobs(worker), self.settings.drain_seconds)
+
+    def jobs(self, worker: Worker) -> list[Job]:
+        """Return what is done again and again; InvalidInput when a way out for notices is set up wrongly."""
+        watcher, outbox = Watcher(self.office(), worker.owner), Outbox(channels.from_environment())
+        return jobs.standard(worker.rescue, outbox.drain, watcher.poke)
 
 
 def _bound(prepare: Prepare, context: Context) -> Callable[[Task], Callable[[], dict[str, Any]]]:
@@ -87,5 +178,9 @@ def _intent(row: Task) -> Intent:
     )
 
 
-def _mark_active(row: Task) -> dict[str, Any]:
-    return deploy.mark_active(int(row.service_id or 0), int(row.operation_id or 0))
+def _on_row(work: Local) -> Callable[[Task], dict[str, Any]]:
+    def run(row: Task) -> dict[str, Any]:
+        removed = tasks.parse_params(row.params).get("removed", [])
+        return work(int(row.service_id or 0), int(row.operation_id or 0), removed)
+
+    return run

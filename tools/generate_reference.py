@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import typer.main
 
-from orchestrator.cli.main import cli
+from orchestrator.__main__ import cli
 from orchestrator.config.knobs import KNOBS, Knob
 from orchestrator.plan.catalog import CATALOG
 from orchestrator.plan.limits import LIMITS
@@ -32,7 +32,7 @@ def _plain(value: object) -> str:
 def _range(knob: Knob) -> str:
     if knob.kind in ("int", "int_list"):
         return f"{knob.low} to {knob.high}" + (", a list" if knob.kind == "int_list" else "")
-    return {"bool": "true, false", "choice": ", ".join(knob.choices)}.get(knob.kind, "text")
+    return {"bool": "true, false", "choice": ", ".join(knob.choices), "zone": "a time zone"}.get(knob.kind, "text")
 
 
 def actions() -> str:

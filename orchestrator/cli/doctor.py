@@ -17,13 +17,13 @@ from rich.text import Text
 from orchestrator.app import App
 from orchestrator.cli.edge import bare_app
 from orchestrator.cli.output import console, print_json
-from orchestrator.config import keys
+from orchestrator.config import channels, keys
 from orchestrator.config.settings import Settings
 from orchestrator.core.errors import TenantryError
 from orchestrator.execute import ssh_probe, workspace
 from orchestrator.models.fleet import Server
 from orchestrator.plan.catalog import CATALOG
-from orchestrator.store import fleet, maintenance, schema
+from orchestrator.store import fleet, maintenance, notices, schema
 from orchestrator.store.database import database_now, is_sqlite, session
 
 _PACKAGES = {"ansible-core": "2.19.", "ansible-runner": "2.4."}
@@ -62,6 +62,7 @@ def _installation(app: App) -> Iterator[dict[str, Any]]:
         **{name: lambda name=name, wanted=wanted: _package(name, wanted) for name, wanted in _PACKAGES.items()},  # type: ignore[misc]
         "ansible-playbook": _ansible_playbook,
         "queue": _queue,
+        "notices": _notices,
     }
     for name, check in checks.items():
         yield {"check": name, **_asked(check)}
@@ -130,6 +131,12 @@ def _package(name: str, wanted: str) -> Answer:
 def _ansible_playbook() -> Answer:
     path = Path(sys.executable).parent / "ansible-playbook"
     return path.is_file(), f"{path}" + ("" if path.is_file() else " is missing; run `make setup`")
+
+
+def _notices() -> Answer:
+    ways = ", ".join(channels.from_environment().configured()) or "none configured"
+    failing, given_up = notices.undelivered()
+    return not failing and not given_up, f"{ways}; {failing} wait for another attempt, {given_up} were given up"
 
 
 def _queue() -> Answer:

@@ -11,13 +11,28 @@ from peewee import PeeweeException
 from rich.text import Text
 
 from orchestrator import __version__, logs
-from orchestrator.cli import doctor, groups, log, packages, servers, services, settings, tasks
+from orchestrator.cli import (
+    doctor,
+    groups,
+    life,
+    log,
+    orphans,
+    packages,
+    parents,
+    plans,
+    servers,
+    services,
+    settings,
+    ssl,
+    tasks,
+    tokens,
+    usage,
+)
 from orchestrator.cli.edge import app as application
 from orchestrator.cli.edge import bare_app
 from orchestrator.cli.output import console, problems
 from orchestrator.config import keys
 from orchestrator.core.errors import TenantryError
-from orchestrator.scheduler import jobs
 from orchestrator.scheduler.loop import tick as tick_once
 from orchestrator.store import schema
 from orchestrator.store.database import explained
@@ -36,9 +51,16 @@ keys_cli = typer.Typer(help="The key to which secrets are sealed.", no_args_is_h
 cli.add_typer(servers.cli, name="server")
 cli.add_typer(groups.cli, name="group")
 cli.add_typer(packages.cli, name="package")
+cli.add_typer(parents.cli, name="parent-domain")
 cli.add_typer(services.cli, name="service")
+services.cli.add_typer(life.cli)
+services.cli.add_typer(plans.cli)
+cli.add_typer(orphans.cli, name="orphan")
 cli.add_typer(tasks.cli, name="task")
+cli.add_typer(ssl.cli, name="ssl")
+cli.add_typer(usage.cli, name="usage")
 cli.add_typer(settings.cli, name="settings")
+cli.add_typer(tokens.cli, name="token")
 cli.add_typer(keys_cli, name="keys")
 cli.command("log")(log.show_log)
 cli.command("doctor")(doctor.doctor)
@@ -86,7 +108,7 @@ def tick() -> None:
     logs.configure(not sys.stderr.isatty())
     found = application()
     worker = found.worker()
-    count = tick_once(worker, jobs.standard(worker.rescue))
+    count = tick_once(worker, found.jobs(worker))
     console.print(f"{count} tasks")
 
 

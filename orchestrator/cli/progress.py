@@ -34,6 +34,18 @@ _MARKS = {
 
 def watch_task(task_id: int) -> int:
     """Watch an intent from its row to the end of its operation; returns the exit code."""
+    watch_intent(task_id)
+    row = tasks.get(task_id)
+    operation = (row.result or {}).get("operation_id") if row.status == TaskStatus.DONE else None
+    if operation is None:
+        said = row.error or (row.result or {}).get("skipped") or ""
+        console.print(Text(f"task {task_id} {row.status}: {said}"), soft_wrap=True)
+        return 0 if row.status == TaskStatus.DONE else 1
+    return watch_operation(operation)
+
+
+def watch_intent(task_id: int) -> str:
+    """Wait until an intent has been carried out or refused; returns the status of its row."""
     row, hint_at = tasks.get(task_id), time.monotonic() + _PATIENCE_SECONDS
     while row.status in (TaskStatus.QUEUED, TaskStatus.RUNNING):
         if row.status == TaskStatus.QUEUED and not row.attempts and time.monotonic() > hint_at:
@@ -41,11 +53,7 @@ def watch_task(task_id: int) -> int:
             hint_at = float("inf")
         time.sleep(_POLL_SECONDS)
         row = tasks.get(task_id)
-    operation = (row.result or {}).get("operation_id") if row.status == TaskStatus.DONE else None
-    if operation is None:
-        console.print(Text(f"task {task_id} {row.status}: {row.error or ''}"), soft_wrap=True)
-        return 0 if row.status == TaskStatus.DONE else 1
-    return watch_operation(operation)
+    return str(row.status)
 
 
 def watch_operation(operation_id: int) -> int:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
-from orchestrator.cli import progress
-from orchestrator.cli.edge import actor, app
-from orchestrator.cli.output import console, print_json, show, show_one
-from orchestrator.config import keys
+from orchestrator.cli import asking, progress
+from orchestrator.cli.edge import app
+from orchestrator.cli.output import print_json, show, show_one
 from orchestrator.core.errors import InvalidInput
-from orchestrator.core.records import StepSpec
-from orchestrator.core.sealed import seal
 from orchestrator.core.states import ServiceStatus
-from orchestrator.dispatch import rehearsal
 from orchestrator.models.service import Service
-from orchestrator.store import fleet, services, tasks, timeline
+from orchestrator.store import fleet, services, snapshots, timeline
 
 cli = typer.Typer(help="Customers' accounts.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,7 +21,7 @@ ServiceId = Annotated[int, typer.Argument(metavar="ID", help="The billing system
 
 
 def _row(row: Service) -> dict[str, Any]:
-    view = services.snapshot(row.id)
+    view = snapshots.of(row.id)
     return {
         "id": row.id,
         "domain": row.domain,
@@ -43,86 +38,31 @@ def _row(row: Service) -> dict[str, Any]:
 @cli.command("create")
 def create(
     service_id: Annotated[int, typer.Option("--id", help="The billing system's id of the service.")],
-    domain: Annotated[str, typer.Option(help="The domain.")],
     package: Annotated[str, typer.Option(help="The package.")],
     group: Annotated[str, typer.Option(help="The server group.")],
+    domain: Annotated[str, typer.Option(help="The domain; in mode vanity it follows from the name.")] = "",
     mode: Annotated[str, typer.Option(help="split, unified or vanity.")] = "split",
     roles: Annotated[str, typer.Option(help="Some of web,mail,dns; default: what the package allows.")] = "",
     username: Annotated[str, typer.Option(help="UNIX user; default: w and the id.")] = "",
     contact_email: Annotated[str, typer.Option(help="Where notices go.")] = "",
+    vanity_name: Annotated[str, typer.Option(help="Mode vanity: the name below the parent domain.")] = "",
+    parent_domain: Annotated[str, typer.Option(help="Mode vanity: the provider's domain.")] = "",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
     wait: Wait = False,
 ) -> None:
     """Order a service."""
-    found = app()
-    optional = {"roles": roles, "username": username, "contact_email": contact_email}
-    params: dict[str, Any] = {"domain": domain, "package": package, "group": group, "mode": mode}
-    params |= {key: value for key, value in optional.items() if value}
+    app()
+    given = {"domain": domain, "vanity_name": vanity_name, "parent_domain": parent_domain, "roles": roles}
+    given |= {"username": username, "contact_email": contact_email}
+    params: dict[str, Any] = {"package": package, "group": group, "mode": mode}
+    params |= {key: value for key, value in given.items() if value}
     if password_stdin:
-        secret = typer.get_text_stream("stdin").readline().rstrip("\n")
-        params["password_sealed"] = seal(keys.load_private_key(found.settings.home).public_key(), secret)
+        params["password_sealed"] = asking.sealed_password()
     fleet.package(package)  # a slip of the pen is said at once, not by a task in error
     fleet.group(group)
-    _ask("service.create", service_id, params, wait)
-
-
-@cli.command("redeploy")
-def redeploy(service_id: ServiceId, wait: Wait = False) -> None:
-    """Run the whole chain of a service again; on a healthy one nothing changes."""
-    app()
-    services.get(service_id)
-    _ask("service.redeploy", service_id, {}, wait)
-
-
-def _ask(action: str, service_id: int, params: dict[str, Any], wait: bool) -> None:
-    app().check(action, service_id, params, actor())
-    task = tasks.enqueue(action, service_id=service_id, params=params, requested_by=actor())
-    if not wait:
-        console.print(f"task {task}: {action} {service_id}")
-        return
-    raise typer.Exit(progress.watch_task(task))
-
-
-@cli.command("plan")
-def show_plan(
-    service_id: ServiceId,
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="What would be asked for: redeploy.")] = "redeploy",
-    steps_only: Annotated[bool, typer.Option("--steps-only", help="Do not ask the servers what would change.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Show what an action would run and what that would change; nothing is changed."""
-    found = app()
-    if action.removeprefix("service.") != "redeploy":
-        raise InvalidInput("ACTION", f"{action[:40]} has no plan", "give redeploy")
-    if steps_only:
-        planned = [rehearsal_row(step) for step in rehearsal.steps(service_id).steps]
-        show(planned, ("step", "server", "needs"), as_json)
-        return
-    rows = []
-    for step, result in rehearsal.rehearse(service_id, found.executor()):
-        diffs = [event.diff for event in result.events if event.diff]
-        rows.append({**rehearsal_row(step), "would": result.outcome, "message": result.message, "diff": diffs})
-        if not as_json:
-            _print_rehearsed(rows[-1])
-    if as_json:
-        print_json(rows)
-    if not all(row["would"].is_success for row in rows):
-        raise typer.Exit(1)
-
-
-def rehearsal_row(step: StepSpec) -> dict[str, Any]:
-    """Return a planned step as it is listed."""
-    return {"step": step.key, "server": step.server, "needs": list(step.needs)}
-
-
-def _print_rehearsed(row: dict[str, Any]) -> None:
-    words = {"ok": "nothing to do", "changed": "would change"}
-    text = f"{row['step']}: {words.get(row['would'], row['would'])}"
-    console.print(Text(f"{text}: {row['message']}" if row["message"] else text, style="bold"), soft_wrap=True)
-    for diff in row["diff"]:
-        console.print(Text(diff.rstrip()), soft_wrap=True)
+    asking.ask("service.create", service_id, params, wait)
 
 
 @cli.command("list")

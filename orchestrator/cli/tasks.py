@@ -6,13 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.app import INTENTS
 from orchestrator.cli.edge import actor, app
 from orchestrator.cli.output import console, show, show_one
 from orchestrator.core.errors import InvalidInput
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Task
+from orchestrator.plan import catalog
 from orchestrator.plan.catalog import CATALOG
-from orchestrator.store import maintenance, outcome, tasks
+from orchestrator.store import maintenance, outcome, retries, tasks
 
 cli = typer.Typer(help="The queue.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -43,6 +45,24 @@ def _statuses(given: list[str] | None) -> list[str]:
         if status not in tuple(TaskStatus):
             raise InvalidInput("--status", f"{status} is not known", f"give one of {', '.join(TaskStatus)}")
     return given or []
+
+
+@cli.command("add")
+def add(
+    action: Annotated[str, typer.Argument(help="For example web.database_present.")],
+    service_id: Annotated[int | None, typer.Option("--service", help="The billing system's id.")] = None,
+    params: Annotated[str, typer.Option(help="A JSON object; secrets sealed.")] = "{}",
+    key: Annotated[str, typer.Option("--key", help="Idempotency key: a second task with it is refused.")] = "",
+) -> None:
+    """Ask for any action, as a billing system's row does."""
+    found, known = app(), catalog.action(action)
+    given = tasks.parse_params(params)
+    if known.name in INTENTS and service_id is not None:
+        found.check(known.name, service_id, given, actor())
+    task = tasks.enqueue(
+        known.name, service_id=service_id, params=given, requested_by=actor(), idempotency_key=key or None
+    )
+    console.print(f"task {task}: {known.name}")
 
 
 @cli.command("list")
@@ -86,7 +106,7 @@ def show_task(task_id: Annotated[int, typer.Argument(metavar="ID")], as_json: Js
 def retry(task_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """Put a task in error back into the queue."""
     app()
-    tasks.retry(task_id, actor())
+    retries.retry(task_id, actor())
     console.print(f"task {task_id} is queued")
 
 

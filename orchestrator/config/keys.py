@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from orchestrator.core.at_rest import KEY_BYTES
 from orchestrator.core.errors import Unavailable
 
 _BITS = 3072
@@ -60,3 +63,9 @@ def public_pem(home: Path) -> str:
     """Return the public key as PEM."""
     key = load_private_key(home).public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def storage_key(home: Path) -> bytes:
+    """Return the key for secrets in the database: derived (RFC 5869) from the installation's, so there is one file to back up."""
+    private = load_private_key(home).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"tenantry storage").derive(private)

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from orchestrator.core.errors import InvalidInput, NotFound
 
@@ -18,7 +19,7 @@ class Knob:
     """One setting: how it is called, what it may be and what it does."""
 
     name: str
-    kind: str  # int, bool, text, choice, int_list
+    kind: str  # int, bool, text, url, choice, int_list, zone
     default: Value
     help: str
     low: int = 0
@@ -31,7 +32,9 @@ class Knob:
             "int": self._int,
             "bool": self._bool,
             "choice": self._choice,
+            "url": self._url,
             "int_list": self._int_list,
+            "zone": self._zone,
         }
         return parsers.get(self.kind, self._text)(text.strip())
 
@@ -65,12 +68,42 @@ class Knob:
             )
         return ",".join(parts)
 
+    def _url(self, text: str) -> str:
+        if text and not re.fullmatch(r"https://[!-~]{1,180}", text):
+            raise InvalidInput(self.name, f"{text[:40]!r} is no https:// address", f"give one such as {self.default}")
+        return text
+
+    def _zone(self, text: str) -> str:
+        try:
+            ZoneInfo(text)
+        except (ValueError, OSError, KeyError):  # no such zone, or no name of one
+            raise InvalidInput(
+                self.name, f"{text[:40]!r} is no time zone", "give one such as Europe/Vienna, or UTC"
+            ) from None
+        return text
+
     def _text(self, text: str) -> str:
         if len(text) > 200 or not text.isprintable():
             raise InvalidInput(
                 self.name, "is too long or has control characters", "give up to 200 printable characters"
             )
         return text
+
+
+EVENTS: Mapping[str, str] = {
+    "account_ready": "a new account is ready",
+    "task_failed": "an operation that was given up, and its later success",
+    "certificate_installed": "a certificate was installed",
+    "certificate_expiring": "a customer's own certificate ends soon",
+    "certificate_problem": "a certificate that cannot be had",
+    "usage_synced": "figures that somebody has asked for are there (webhooks only)",
+    "usage_warning": "80 % of a limit are used",
+    "usage_exceeded": "a limit is exceeded",
+    "suspended": "a service is suspended",
+    "terminated": "a service is terminated",
+    "server_unreachable": "a server does not answer",
+    "server_back": "a server answers again",
+}
 
 
 def _int(name: str, default: int, low: int, high: int, help_: str) -> Knob:
@@ -106,6 +139,13 @@ KNOBS: Mapping[str, Knob] = {
             64,
             "Steps at once on one server, unless the server has a number of its own",
         ),
+        Knob(
+            name="execution.mode",
+            kind="choice",
+            default="warm",
+            choices=("warm", "plain"),
+            help="How steps are started, from the next start on: forked from a process that is ready, or anew each time",
+        ),
         _int("server.circuit_after", 3, 1, 100, "Unreachable attempts in a row that open a server's circuit"),
         _int(
             "server.circuit_seconds",
@@ -128,6 +168,45 @@ KNOBS: Mapping[str, Knob] = {
             choices=("Low", "Medium", "High"),
             help="Priority of failure tickets",
         ),
+        Knob(
+            name="ssl.directory",
+            kind="url",
+            default="https://acme-v02.api.letsencrypt.org/directory",
+            help="Directory of the authority that certificates come from; empty: none is ordered",
+        ),
+        Knob(name="ssl.contact_email", kind="text", default="", help="Address that the authority may write to"),
+        Knob(
+            name="ssl.ca_file",
+            kind="text",
+            default="",
+            help="File with the roots that the authority's own HTTPS is checked against; empty: the system's",
+        ),
+        Knob(
+            name="ssl.caa_identities",
+            kind="text",
+            default="letsencrypt.org",
+            help="Names that the authority goes by in CAA records, with commas",
+        ),
+        Knob(
+            name="ssl.resolvers",
+            kind="text",
+            default="",
+            help="Addresses of validating resolvers, with commas; empty: the system's",
+        ),
+        Knob(
+            name="tickets.email", kind="text", default="", help="Address that failure tickets are opened in the name of"
+        ),
+        Knob(
+            name="notices.mail_to",
+            kind="text",
+            default="",
+            help="Operators' addresses for notices, separated by commas",
+        ),
+        _int("notices.give_up_hours", 72, 1, 720, "Hours after which a notice that cannot be delivered is given up"),
+        *(
+            Knob(name=f"events.{name}", kind="bool", default=True, help=f"Tell about: {what}")
+            for name, what in EVENTS.items()
+        ),
         _int("ssl.fast_count", 10, 0, 1000, "Checks in fast mode after provisioning"),
         _int("ssl.fast_interval_seconds", 180, 10, 86400, "Seconds between checks in fast mode"),
         _int("ssl.normal_interval_minutes", 60, 1, 10080, "Minutes between checks in normal mode"),
@@ -142,7 +221,16 @@ KNOBS: Mapping[str, Knob] = {
             high=365,
             help="Days before expiry at which a customer's own certificate is warned about",
         ),
-        _int("usage.interval_minutes", 60, 5, 1440, "Minutes between usage collections of one server"),
+        _int(
+            "usage.interval_minutes",
+            60,
+            0,
+            1440,
+            "Minutes between usage collections of one server; 0: only when somebody asks",
+        ),
+        Knob(name="usage.timezone", kind="zone", default="UTC", help="Time zone in which days and months end"),
+        _int("usage.retention_days", 400, 62, 3650, "Days of usage history; of older days a row a month is kept"),
+        _int("usage.warn_percent", 80, 10, 99, "Percent of a limit from which its use is told"),
         _int("terminate.grace_minutes", 0, 0, 525600, "Minutes between a request to terminate and the removal"),
         _int("reload.coalesce_seconds", 2, 0, 60, "Seconds within which reloads of one daemon are joined"),
         _int("dns.ttl", 3600, 60, 604800, "Seconds that default DNS records may be cached"),

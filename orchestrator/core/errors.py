@@ -5,6 +5,7 @@ TenantryError
 │   └── NotFound         no such thing                                   exit 2
 ├── Conflict             the thing exists, or is owned by another        exit 2
 ├── IllegalTransition    not from this state                             exit 1
+├── Busy                 something it needs is under way; try again soon  exit 1
 ├── LeaseLost            another orchestrator holds the task now         exit 1
 └── Unavailable          something needed cannot be reached              exit 3
 """
@@ -44,6 +45,10 @@ class IllegalTransition(TenantryError):
     def __init__(self, subject: str, current: str, wanted: str) -> None:
         self.current, self.wanted = current, wanted
         super().__init__(f"a {subject} cannot go from {current} to {wanted}")
+
+
+class Busy(TenantryError):
+    """Something that this needs is still under way; the queue tries again in a few seconds."""
 
 
 class LeaseLost(TenantryError):

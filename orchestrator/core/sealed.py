@@ -1,4 +1,7 @@
-"""Secrets that travel through a database, sealed with RSA-OAEP and SHA-256 (RFC 8017 section 7.1)."""
+"""Secrets that travel through a database, sealed with RSA-OAEP and SHA-256 (RFC 8017 section 7.1).
+
+One that is longer than a block, such as a private key, is sealed piece by piece; the pieces are joined by a full stop.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,25 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from orchestrator.core.errors import InvalidInput
 
 _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-MAXIMUM_BYTES = 256  # of a secret in clear; a 3072-bit key takes 318
+_OVERHEAD = 66  # bytes of a block that the padding takes (RFC 8017 section 7.1.1)
+KEY_BLOCKS = 64  # of a private key: RSA with 16384 bits has 13 KB as PEM
+_BLOCK_CHARACTERS = 4096
 
 
 def seal(public_key: RSAPublicKey, secret: str) -> str:
     """Return ``secret`` sealed to the key."""
-    return base64.b64encode(public_key.encrypt(secret.encode(), _OAEP)).decode()
+    data, size = secret.encode(), public_key.key_size // 8 - _OVERHEAD
+    pieces = [data[start : start + size] for start in range(0, len(data), size)] or [b""]
+    return ".".join(base64.b64encode(public_key.encrypt(piece, _OAEP)).decode() for piece in pieces)
 
 
-def unseal(private_key: RSAPrivateKey, sealed: object, field: str) -> str:
-    """Return the secret; InvalidInput (which never quotes it) when it was not sealed to this key."""
+def unseal(private_key: RSAPrivateKey, sealed: object, field: str, blocks: int = 1) -> str:
+    """Return a secret of at most so many blocks; InvalidInput (which never quotes it) when it was not sealed to this key."""
     remedy = "seal it with the key of `tenantry keys show-public`"
-    if not isinstance(sealed, str) or len(sealed) > 4096:
+    if not isinstance(sealed, str) or len(sealed) > _BLOCK_CHARACTERS * blocks or sealed.count(".") >= blocks:
         raise InvalidInput(field, "is not a sealed secret", remedy)
     try:
-        return private_key.decrypt(base64.b64decode(sealed, validate=True), _OAEP).decode()
+        pieces = [private_key.decrypt(base64.b64decode(one, validate=True), _OAEP) for one in sealed.split(".")]
+        return b"".join(pieces).decode()
     except (binascii.Error, ValueError):
         raise InvalidInput(field, "was not sealed to this installation's key", remedy) from None

@@ -33,6 +33,14 @@ class ServiceStatus(StrEnum):
     FAILED = "failed"
 
 
+class Desired(StrEnum):
+    """Where the newest intent wants a service to end."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
 class ServerStatus(StrEnum):
     """Whether a server takes work."""
 
@@ -88,18 +96,30 @@ TASK_TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     _T.CANCELLED: frozenset(),
 }
 
+_ENDING = frozenset({_S.TERMINATING, _S.PENDING_TERMINATE, _S.TERMINATED})  # TERMINATED at once: by force
+
 SERVICE_TRANSITIONS: dict[ServiceStatus, frozenset[ServiceStatus]] = {
-    _S.PENDING: frozenset({_S.DEPLOYING, _S.FAILED, _S.TERMINATING, _S.PENDING_TERMINATE}),
-    _S.DEPLOYING: frozenset({_S.ACTIVE, _S.FAILED, _S.SUSPENDING, _S.TERMINATING, _S.PENDING_TERMINATE, _S.DEPLOYING}),
-    _S.ACTIVE: frozenset({_S.DEPLOYING, _S.SUSPENDING, _S.TERMINATING, _S.PENDING_TERMINATE}),
-    _S.SUSPENDING: frozenset({_S.SUSPENDED, _S.UNSUSPENDING, _S.FAILED, _S.TERMINATING, _S.PENDING_TERMINATE}),
-    _S.SUSPENDED: frozenset({_S.UNSUSPENDING, _S.TERMINATING, _S.PENDING_TERMINATE}),
-    _S.UNSUSPENDING: frozenset({_S.ACTIVE, _S.SUSPENDING, _S.FAILED, _S.TERMINATING, _S.PENDING_TERMINATE}),
-    _S.TERMINATING: frozenset({_S.TERMINATED, _S.FAILED}),
-    _S.PENDING_TERMINATE: frozenset({_S.TERMINATING, _S.ACTIVE, _S.SUSPENDED}),
-    _S.TERMINATED: frozenset(),
-    _S.FAILED: frozenset({_S.DEPLOYING, _S.SUSPENDING, _S.UNSUSPENDING, _S.TERMINATING, _S.PENDING_TERMINATE}),
+    _S.PENDING: frozenset({_S.DEPLOYING, _S.FAILED, _S.SUSPENDING, *_ENDING}),
+    _S.DEPLOYING: frozenset({_S.ACTIVE, _S.FAILED, _S.SUSPENDING, _S.DEPLOYING, *_ENDING}),
+    _S.ACTIVE: frozenset({_S.DEPLOYING, _S.SUSPENDING, *_ENDING}),
+    _S.SUSPENDING: frozenset({_S.SUSPENDED, _S.SUSPENDING, _S.UNSUSPENDING, _S.FAILED, *_ENDING}),
+    _S.SUSPENDED: frozenset({_S.SUSPENDING, _S.UNSUSPENDING, *_ENDING}),
+    _S.UNSUSPENDING: frozenset({_S.ACTIVE, _S.DEPLOYING, _S.SUSPENDING, _S.UNSUSPENDING, _S.FAILED, *_ENDING}),
+    _S.TERMINATING: frozenset({_S.TERMINATED, _S.TERMINATING, _S.FAILED}),
+    _S.PENDING_TERMINATE: frozenset({_S.SUSPENDING, _S.UNSUSPENDING, *_ENDING}),  # the first two withdraw it
+    _S.TERMINATED: frozenset({_S.PENDING}),  # ordered anew under the same id
+    _S.FAILED: frozenset({_S.DEPLOYING, _S.SUSPENDING, _S.UNSUSPENDING, *_ENDING}),
 }
+
+# The state of a service on its way to where it is wanted.
+TOWARDS: dict[Desired, ServiceStatus] = {
+    Desired.ACTIVE: _S.DEPLOYING,
+    Desired.SUSPENDED: _S.SUSPENDING,
+    Desired.TERMINATED: _S.TERMINATING,
+}
+
+# While an operation is on its way there, a step that is given up on fails the service.
+ON_THE_WAY = frozenset({_S.PENDING, _S.DEPLOYING, _S.SUSPENDING, _S.UNSUSPENDING, _S.TERMINATING, _S.FAILED})
 
 OPEN_STATUSES = frozenset({_T.WAITING, _T.QUEUED, _T.RUNNING})
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from peewee import DataError, IntegrityError
+from peewee import DataError, IntegrityError, PeeweeException
 
-from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, LeaseLost, TenantryError
+from orchestrator.core.errors import Busy, Conflict, IllegalTransition, InvalidInput, LeaseLost, TenantryError
 from orchestrator.core.names import shown
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome, Role, TaskStatus
@@ -19,15 +20,22 @@ from orchestrator.execute.base import Executor
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
 from orchestrator.plan import backoff, catalog, jobs
-from orchestrator.store import fleet, outcome, services, tasks
+from orchestrator.plan.snapshot import ServiceView
+from orchestrator.store import fleet, orphans, outcome, services, snapshots, tasks
 from orchestrator.store.claim import Claim
-from orchestrator.store.database import patiently
+from orchestrator.store.database import patiently, session
 
 logger = structlog.get_logger(__name__)
+
+_INTERNAL = "an internal error; see the log"
 
 Apply = Callable[[], dict[str, Any]]
 Intents = Mapping[str, Callable[[Task], Apply]]  # action -> prepare; what it returns runs in the transaction
 Locals = Mapping[str, Callable[[Task], dict[str, Any]]]
+Outside = Mapping[str, Callable[[Task, Callable[[], bool]], Apply]]  # asks the world first; what it returns is recorded
+Complete = Callable[[Task, ServiceView], ServiceView]
+Questions = Mapping[str, Callable[[Server], dict[str, Any]]]  # action on a server -> parameters of its job
+Answers = Mapping[str, Callable[[Task, RunResult], dict[str, Any]]]  # action -> what stores a successful result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +45,10 @@ class Handlers:
     intents: Intents
     locals: Locals
     executor: Executor
+    outside: Outside = field(default_factory=dict)
+    complete: Complete = lambda _, service: service  # adds what only a step that runs may see
+    questions: Questions = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
 
 
 def run(claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> TaskStatus | None:
@@ -80,26 +92,49 @@ def _carry_out(
             return RunResult(outcome=Outcome.CHANGED), handlers.intents[row.action](row)
         if row.action in handlers.locals and row.operation_id is not None:
             return RunResult(outcome=Outcome.CHANGED), lambda: handlers.locals[row.action](row)
-        request = patiently(lambda: _request(row, claim), cancelled)
+        if row.action in handlers.outside and row.operation_id is not None:
+            return _ask_outside(row, handlers, cancelled)
+        request = patiently(lambda: _request(row, claim, handlers), cancelled)
     except TenantryError as error:
         return refused(error), None
     except Exception:
         logger.exception("attempt crashed", action=row.action, task=row.id)
-        return RunResult(outcome=Outcome.FAILED, reason="internal", message="an internal error; see the log"), None
+        return RunResult(outcome=Outcome.FAILED, reason="internal", message=_INTERNAL), None
     if request is None:
         return RunResult(outcome=Outcome.CANCELLED, reason="superseded", message="superseded by a newer request"), None
-    result = handlers.executor.run(request, cancelled)
+    result = _overtaken(row, handlers.executor.run(request, cancelled))
+    if result.outcome.is_success and row.action in handlers.answers:
+        return result, lambda: handlers.answers[row.action](row, result)
     return result, facts_effect(row, result)
+
+
+def _ask_outside(row: Task, handlers: Handlers, cancelled: Callable[[], bool]) -> tuple[RunResult, Apply]:
+    """Carry out a step of the orchestrator that talks to others, outside any transaction."""
+    began = time.monotonic()
+    with session():
+        effects = handlers.outside[row.action](row, cancelled)
+    return RunResult(outcome=Outcome.CHANGED, duration_seconds=time.monotonic() - began), effects
+
+
+def _overtaken(row: Task, result: RunResult) -> RunResult:
+    """Return the result; a step that a newer request has overtaken on the node is no failure."""
+    if result.outcome is not Outcome.FENCED or row.service_id is None:
+        return result
+    if row.generation >= patiently(lambda: services.get(int(row.service_id or 0)).generation, lambda: False):
+        return result
+    return replace(result, outcome=Outcome.CANCELLED, reason="superseded", message="superseded by a newer request")
 
 
 def refused(error: TenantryError) -> RunResult:
     """Return the result of input that can never work."""
+    if isinstance(error, Busy):
+        return RunResult(outcome=Outcome.FAILED, reason=backoff.UNDER_WAY, message=str(error))
     reason = "conflict" if isinstance(error, Conflict) else "invalid"
     kind = Outcome.INVALID if isinstance(error, InvalidInput | Conflict | IllegalTransition) else Outcome.FAILED
     return RunResult(outcome=kind, reason=reason, message=str(error))
 
 
-def _request(row: Task, claim: Claim) -> RunRequest | None:
+def _request(row: Task, claim: Claim, handlers: Handlers) -> RunRequest | None:
     """Return what to run, or None when a newer intent has made this step pointless."""
     action = catalog.action(row.action)
     if action.kind != "step" or (row.operation_id is None and not action.is_of_server):
@@ -113,25 +148,29 @@ def _request(row: Task, claim: Claim) -> RunRequest | None:
         raise InvalidInput(
             "server_id", f"server {server.name} has no role {Role(action.role)}", "choose another server"
         )
-    job = _job(row, server, claim)
+    job = _job(row, server, claim, handlers)
     if job is None:
         return None
     return RunRequest(action=action.name, host=fleet.host(server), job=job, timeout_seconds=action.timeout_seconds)
 
 
-def _job(row: Task, server: Server, claim: Claim) -> dict[str, Any] | None:
+def _job(row: Task, server: Server, claim: Claim, handlers: Handlers) -> dict[str, Any] | None:
     if row.service_id is None:
         for key in tasks.parse_params(row.params):
             raise InvalidInput(f"params.{shown(key)[1:-1]}", "is not known", f"{row.action} takes no params")
+        if row.action in handlers.questions:
+            return jobs.server_job(row.action, handlers.questions[row.action](server))
         hostname = server.hostname or server.name
         addresses = [address for address in (server.ipv4, server.ipv6) if address]
         params = {"roles": sorted(server.role_set()), "hostname": hostname, "addresses": addresses}
         return jobs.server_job(row.action, params)
-    service = services.snapshot(row.service_id)
+    params = tasks.parse_params(row.params)
+    if "orphan" in params:
+        return orphans.job(params["orphan"], row.id, claim.token)
+    service = snapshots.of(row.service_id)
     if row.generation < service.generation:
         return None
-    params = tasks.parse_params(row.params)
-    return jobs.build(row.action, service, params, row.step, claim.token)
+    return jobs.build(row.action, handlers.complete(row, service), params, row.step, claim.token)
 
 
 def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatus:
@@ -154,9 +193,14 @@ def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatu
 
     try:
         return store(result, effects)
-    except (InvalidInput, Conflict, IllegalTransition) as error:
+    except (Busy, InvalidInput, Conflict, IllegalTransition) as error:
         return store(refused(error), None)
     except (IntegrityError, DataError) as error:  # another transaction was faster: the next attempt sees what it wrote
         logger.warning("lost a race", task=claim.task_id, error=str(error))
         message = "another request changed the same rows at the same time; it is tried again"
         return store(RunResult(outcome=Outcome.FAILED, reason="race", message=message), None)
+    except (TenantryError, PeeweeException):
+        raise  # the lease, or the database itself: the caller knows what to do
+    except Exception:
+        logger.exception("effects crashed", task=claim.task_id)
+        return store(RunResult(outcome=Outcome.FAILED, reason="internal", message=_INTERNAL), None)

@@ -4,29 +4,76 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import InvalidInput
 from orchestrator.core.records import RunResult
 from orchestrator.models.task import Task
-from orchestrator.store import services
+from orchestrator.store import certificates, fleet, orphans, services, zones
 
+# Steps that may try out another setting: parameter -> column of the service.
+_ON_TRIAL: Mapping[str, Mapping[str, str]] = {
+    "web.php_present": {"version": "php_version"},
+    "web.proxy_present": {"template": "proxy_template", "upstream": "proxy_upstream"},
+}
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAXIMUM_KEY = 1024  # base64 characters; a 4096-bit RSA key takes 736
 
 
 def facts_effect(row: Task, result: RunResult) -> Callable[[], dict[str, Any]] | None:
     """Return what stores the facts of a successful step, None when it reports none that we keep."""
-    if row.action == "mail.dkim_present" and result.outcome.is_success:
+    if not result.outcome.is_success:
+        return None
+    if "orphan" in row.params:
+        return lambda: _close_entry(row, result)
+    if row.action == "mail.dkim_present":
         return lambda: _keep_dkim(row, result)
+    if row.action == "web.challenge_present":
+        return lambda: _keep_challenge(row, result)
+    if row.action == "server.prepare":
+        return lambda: _forget_challenge(row, result)
+    if row.action in _ON_TRIAL and json.loads(row.params):
+        return lambda: _keep_setting(row, result)
     return None
+
+
+def _keep_challenge(row: Task, result: RunResult) -> dict[str, Any]:
+    """The server answers a CA now; certificates that wait for it are looked at at once."""
+    thumbprint = result.facts.get("thumbprint")
+    if not isinstance(thumbprint, str) or not _THUMBPRINT.fullmatch(thumbprint):
+        raise InvalidInput("facts.thumbprint", "is missing or no thumbprint", "check the server")
+    fleet.set_challenge(int(row.server_id or 0), thumbprint)
+    certificates.wake(operation_id=int(row.operation_id or 0), now=utc_now())
+    return {"outcome": str(result.outcome), "warnings": list(result.warnings)}
+
+
+def _forget_challenge(row: Task, result: RunResult) -> dict[str, Any]:
+    """A server that was prepared may be a new one: what it answers a CA is put there again."""
+    fleet.set_challenge(int(row.server_id or 0), "")
+    return {"outcome": str(result.outcome), "warnings": list(result.warnings)}
+
+
+def _keep_setting(row: Task, result: RunResult) -> dict[str, Any]:
+    """Keep what a client change has tried out; one that failed leaves the service with what it had."""
+    given = json.loads(row.params)
+    columns = {column: given[key] for key, column in _ON_TRIAL[row.action].items() if key in given}
+    services.update(int(row.service_id or 0), **columns)
+    return {"outcome": str(result.outcome), "warnings": list(result.warnings)}
+
+
+def _close_entry(row: Task, result: RunResult) -> dict[str, Any]:
+    orphans.done(row.id)
+    return {"outcome": str(result.outcome), "warnings": list(result.warnings)}
 
 
 def _keep_dkim(row: Task, result: RunResult) -> dict[str, Any]:
     service = services.get(int(row.service_id or 0))
     key = public_key(result.facts.get("dkim"), service.domain, service.dkim_selector)
-    services.store_dkim(service.id, service.dkim_selector, key, utc_now())
+    zones.store_dkim(service.id, service.dkim_selector, key, utc_now())
     return {"outcome": str(result.outcome), "selector": service.dkim_selector}
 
 

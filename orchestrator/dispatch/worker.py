@@ -82,7 +82,7 @@ class Worker:
     def drain(self, seconds: float) -> bool:
         """Wait until nothing runs; after ``seconds`` end what is left. True when everything ended by itself.
 
-        What was ended goes back into the queue, and the attempt does not count.
+        What was ended goes back into the queue, and the attempt does not count. Nothing can be run afterwards.
         """
         deadline = time.monotonic() + seconds
         while self.busy and time.monotonic() < deadline and not self._hurry.is_set():
@@ -92,6 +92,7 @@ class Worker:
             self._stop_now |= {one.task_id for one in self._running}
         self._pool.shutdown(wait=True)
         self._stopping.set()
+        self._handlers.executor.close()
         return clean
 
     def _attempt(self, one: Claim) -> None:

@@ -15,10 +15,10 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pexpect
 from ansible_runner import Runner, RunnerConfig
@@ -26,7 +26,10 @@ from ansible_runner import Runner, RunnerConfig
 from orchestrator.execute import events, processes
 from orchestrator.execute.text import Mask
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36  # linux/prctl.h
+
+
+Spawning = Callable[[Sequence[bytes], dict[str, Any]], None]
 
 
 class _Stopped(BaseException):
@@ -36,10 +39,22 @@ class _Stopped(BaseException):
 class _Terminal(pexpect.spawn):  # type: ignore[misc]  # pexpect has no type information
     """A terminal that is closed without a pause of 0.1 s: ansible has ended before."""
 
+    spawning: ClassVar[Spawning | None] = None
+
+    def _spawnpty(self, args: Sequence[bytes], **options: Any) -> Any:
+        if _Terminal.spawning:
+            _Terminal.spawning(args, options)
+        return super()._spawnpty(args, **options)
+
     def close(self, force: bool = True) -> None:
         """Close the terminal."""
         self.ptyproc.delayafterclose = 0
         super().close(force)
+
+
+def run_ansible_with(spawning: Spawning) -> None:
+    """Show every command line to ``spawning`` before its process is made; it may change the options of pexpect."""
+    _Terminal.spawning = spawning
 
 
 pexpect.spawn = _Terminal  # ansible-runner has no setting for it, and this process runs nothing else
@@ -73,10 +88,15 @@ class _Sender:
 
 
 def main() -> int:
-    """Run the attempt described on standard input; return 0 unless the helper itself broke."""
+    """Carry out the attempt described on standard input."""
+    return carry_out(json.loads(sys.stdin.buffer.read()))
+
+
+def carry_out(order: Mapping[str, Any]) -> int:
+    """Run an attempt and send what it says to standard output; return 0 unless the helper itself broke."""
     signal.signal(signal.SIGTERM, _stop)
     os.umask(0o077)
-    order = json.loads(sys.stdin.buffer.read())
+    call_process("tenantry-helper")
     _bind_to(order["parent"])
     _limit(order["memory_bytes"], order["file_bytes"])
     sender = _Sender(_take_standard_output(), order["maximum_events"], order["maximum_bytes"])
@@ -101,8 +121,9 @@ def leave(code: int) -> NoReturn:
 
 
 def _run(order: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
-    nowhere = subprocess.DEVNULL
-    subprocess.Popen(order["connect"], stdin=nowhere, stdout=nowhere, stderr=nowhere)  # ended with the attempt
+    if order["connect"]:
+        nowhere = subprocess.DEVNULL
+        subprocess.Popen(order["connect"], stdin=nowhere, stdout=nowhere, stderr=nowhere)  # ended with the attempt
     mask = Mask(json.loads(Path(order["job_file"]).read_bytes()))
     token = int(os.environ["JOB_ID"])
 
@@ -111,6 +132,18 @@ def _run(order: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
             sender.send(line)
         return False  # nothing is kept on disk
 
+    config = _prepared(order)
+    status, code = Runner(config, event_handler=handle, remove_partials=True).run()
+    return {"status": status, "code": code}
+
+
+def command(order: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the environment with which ansible is started for an attempt."""
+    config = _prepared(order)
+    return list(config.command), {name: str(value) for name, value in config.env.items()}
+
+
+def _prepared(order: Mapping[str, Any]) -> RunnerConfig:
     config = RunnerConfig(
         private_data_dir=order["directory"],
         playbook=order["playbook"],
@@ -126,8 +159,7 @@ def _run(order: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
         suppress_env_files=True,
     )
     config.prepare()
-    status, code = Runner(config, event_handler=handle, remove_partials=True).run()
-    return {"status": status, "code": code}
+    return config
 
 
 def _take_standard_output() -> int:
@@ -137,6 +169,11 @@ def _take_standard_output() -> int:
     os.dup2(nothing, 1)
     os.close(nothing)
     return pipe
+
+
+def call_process(name: str) -> None:
+    """Give this process a name for ps and top, of 15 characters: a fork has the one of its template."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def _bind_to(parent: int) -> None:

@@ -47,6 +47,16 @@ def connect_ahead(attempt: Path, host: Host, private_key: Path, connect_timeout:
     return ["ssh", "-N", *options, "-i", str(private_key), "-l", host.login, "-p", str(host.port), "--", host.address]
 
 
+def keep_open(directory: Path, host: Host, private_key: Path, connect_timeout: int) -> list[str]:
+    """Return the command that makes a connection for others to share, and ends with the thread that has started it."""
+    options = [
+        *ssh_options(directory / "known_hosts", connect_timeout),
+        *_words({"ControlMaster": "yes", "ControlPath": "./ssh"}),
+    ]
+    destination = ["-i", str(private_key), "-l", host.login, "-p", str(host.port), "--", host.address]
+    return ["setpriv", "--pdeathsig", "TERM", "--", "ssh", "-N", *options, *destination]
+
+
 def _words(options: Mapping[str, str]) -> list[str]:
     return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 

@@ -114,7 +114,8 @@ def _one_diff(part: Mapping[str, Any], mask: Mask) -> str:
         return clean(mask.text(part["prepared"])[:_DIFF_CHARACTERS], keep_lines=True)
     before, after = (_side(part.get(name), mask) for name in ("before", "after"))
     header = sentence(mask.text(str(part.get("after_header") or part.get("before_header") or "")), 400)
-    lines = difflib.unified_diff(before, after, header, header, lineterm="")
+    lines = list(difflib.unified_diff(before, after, header, header, lineterm=""))
+    lines = lines or [f"--- {header}", f"+++ {header}"]  # something that has no text was done to it
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 MARK = "TENANTRY_ATTEMPT"  # environment variable: the attempt's name
 _POLL_SECONDS = 0.005, 0.05  # first and longest pause between two looks
-_KILL_SECONDS = 20.0  # how long SIGKILL may take: a process in uninterruptible sleep dies later
+KILL_SECONDS = 20.0  # how long SIGKILL may take: a process in uninterruptible sleep dies later
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def end(attempt: str, roots: Iterable[Process] = (), grace_seconds: float = 3.0)
     while found := find(attempt, known):
         known |= found
         waited = time.monotonic() - began
-        if waited > grace_seconds + _KILL_SECONDS:
+        if waited > grace_seconds + KILL_SECONDS:
             return found
         number = signal.SIGTERM if waited < grace_seconds else signal.SIGKILL
         for process in found:
@@ -76,8 +76,11 @@ def end(attempt: str, roots: Iterable[Process] = (), grace_seconds: float = 3.0)
     return frozenset()
 
 
-def received(pid: int) -> int:
-    """Return how many bytes the ssh clients below this process have read: all that a server has said.
+def received(pid: int, by_ssh: bool) -> int:
+    """Return how many bytes were read below this process: by its ssh clients, which is all that a server has said.
+
+    A client of a shared connection reads nothing itself, so there (``by_ssh`` false) everything else is counted: what reads
+    from the client. Forks of a running ansible read little besides.
 
     0 where the kernel does not count (CONFIG_TASK_IO_ACCOUNTING, CONFIG_PROC_CHILDREN; Debian's does).
     """
@@ -85,7 +88,7 @@ def received(pid: int) -> int:
     while rest:
         number = rest.pop()
         rest += [int(child) for child in _read(f"/proc/{number}/task/{number}/children").split()]
-        if _read(f"/proc/{number}/comm") == b"ssh\n":
+        if (_read(f"/proc/{number}/comm") == b"ssh\n") == by_ssh:
             counted = _read(f"/proc/{number}/io").split()
             total += int(counted[1]) if counted else 0
     return total

@@ -1,13 +1,16 @@
-"""The plain executor: one fresh directory, one helper process and one ansible-playbook for every attempt."""
+"""The executor: one fresh directory, one helper process and one run of ansible-playbook for every attempt.
+
+The helper is forked from a process that has everything in memory already, or started anew: the plain way, always there.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,44 +21,31 @@ from orchestrator.core.errors import InvalidInput
 from orchestrator.core.names import shown
 from orchestrator.core.records import Host, RunRequest, RunResult
 from orchestrator.core.states import Outcome
-from orchestrator.execute import environment, job, supervise, target, workspace
+from orchestrator.execute import environment, job, orders, supervise, target, workspace
 from orchestrator.execute.classify import classify
+from orchestrator.execute.settings import WARM, ExecutorSettings
+from orchestrator.execute.supervise import Ended, Helper
 from orchestrator.execute.text import Mask
+from orchestrator.execute.warm.connections import Connections
+from orchestrator.execute.warm.launcher import Launcher
+from orchestrator.execute.warm.process import Template
 
 logger = structlog.get_logger(__name__)
 
 _ACTION = re.compile(r"[a-z]{1,20}\.[a-z]{1,30}(?:_[a-z]{1,30}){0,5}")
-_PATH = re.compile(r"/[A-Za-z0-9/._@+-]*")  # ssh splits its options at blanks and ansible reads braces
-_BACKSTOP_SECONDS = 30  # ansible-runner's own deadline comes after ours
 _DAY = 86_400
+_PRIMING = Path(__file__).parent / "warm" / "priming.yml"
+_NOBODY = Host(name="nobody", address="127.0.0.1", login="nobody", roles=("web",), host_keys=())
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExecutorSettings:
-    """Where things are and how much an attempt may take."""
+@dataclass(frozen=True)
+class _Checked:
+    """A request of which nothing is in doubt any more."""
 
-    project_root: Path  # playbooks/, roles/ and collections/ lie here
-    run_root: Path  # private; one directory an attempt
-    private_key: Path  # logs in to the servers
-    connect_timeout: int = 5
-    connect_retries: int = 2  # a busy sshd drops connections (MaxStartups)
-    idle_timeout: float = 900.0  # without any event: as long as the longest single task
-    grace_seconds: float = 3.0  # between SIGTERM and SIGKILL
-    maximum_events: int = 5_000
-    maximum_bytes: int = 8_000_000  # of all events of an attempt
-    received_bytes: int = 32_000_000  # that a server may say in an attempt
-    memory_bytes: int = 1_000_000_000  # of address space, for each process of an attempt
-    file_bytes: int = 64_000_000  # of each file an attempt writes
-    free_bytes: int = 64_000_000  # that must be left where attempts live
-
-    def __post_init__(self) -> None:
-        for name in ("project_root", "run_root", "private_key"):
-            if not _PATH.fullmatch(str(getattr(self, name))):
-                raise InvalidInput(
-                    name,
-                    f"{shown(str(getattr(self, name)))} is not usable",
-                    "use an absolute path of A-Z a-z 0-9 /._@+-",
-                )
+    request: RunRequest
+    host: Host
+    playbook: Path
+    document: str
 
 
 class AnsibleExecutor:
@@ -63,6 +53,9 @@ class AnsibleExecutor:
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
+        is_warm = settings.mode == WARM
+        self.warm = Launcher(self._template, settings.project_root) if is_warm else None
+        self._connections = Connections(self._directory, self._open_connection) if is_warm else None
         try:
             swept = workspace.sweep(settings.run_root)
         except OSError as error:
@@ -83,29 +76,72 @@ class AnsibleExecutor:
         return replace(result, duration_seconds=time.monotonic() - began)
 
     def close(self) -> None:
-        """Nothing is held between runs."""
+        """End the process that attempts are forked from, and the open connections."""
+        if self.warm:
+            self.warm.close()
+        if self._connections:
+            self._connections.close()
 
     def _run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
-        settings = self._settings
         host, playbook, document = target.check(request.host), self._playbook(request), job.document(request.job)
         refused = self._refusal(host)
         if refused:
             return refused
-        with workspace.attempt(settings.run_root, host, document, _RUNNER_SETTINGS) as directory:
-            variables = environment.build(
-                attempt=directory,
-                project_root=settings.project_root,
-                private_key=settings.private_key,
-                connect_timeout=settings.connect_timeout,
-                retries=settings.connect_retries,
-                token=secrets.randbits(62),
-            )
-            order = self._order(request, host, playbook, directory)
-            ended = supervise.supervise(order, variables, self._limits(request), cancelled)
+        checked = _Checked(request, host, playbook, document)
+        ended = self._attempt(checked, cancelled, self.warm)
+        if self.warm and ended.forked and ended.broke_off:
+            self.warm.doubt("lost")
+            ended = self._attempt(checked, cancelled, None)
         if ended.survivors:
             logger.error("processes survived SIGKILL", action=request.action, processes=ended.survivors)
         ended.complaint = Mask(request.job).text(ended.complaint)
         return classify(ended, host, request.timeout_seconds)
+
+    def _attempt(self, checked: _Checked, cancelled: Callable[[], bool], warm: Launcher | None) -> Ended:
+        """Make an attempt: forked from a template where there is one, the plain way otherwise."""
+        settings = self._settings
+
+        def start(order: Mapping[str, Any], variables: Mapping[str, str], directory: Path) -> Helper:
+            helper = warm.start(order, variables, directory) if warm else None
+            return helper or supervise.start(order, variables, directory)
+
+        runner = orders.RUNNER_SETTINGS
+        with (
+            workspace.attempt(settings.run_root, checked.host, checked.document, runner) as directory,
+            self._connection(checked.host, directory, warm),
+        ):
+            order = orders.order(settings, checked.request, checked.host, checked.playbook, directory)
+            variables, limits = orders.variables(settings, directory), self._limits(checked.request)
+            return supervise.supervise(order, variables, limits, cancelled, start)
+
+    def _connection(self, host: Host, directory: Path, warm: Launcher | None) -> contextlib.AbstractContextManager[Any]:
+        return (
+            self._connections.shared_with(host, directory) if self._connections and warm else contextlib.nullcontext()
+        )
+
+    def _directory(self, host: Host) -> contextlib.AbstractContextManager[Path]:
+        return workspace.attempt(self._settings.run_root, host, "{}", {}, "c")
+
+    def _open_connection(self, host: Host, directory: Path) -> tuple[list[str], Mapping[str, str]]:
+        settings = self._settings
+        command = environment.keep_open(directory, host, settings.private_key, settings.connect_timeout)
+        return command, orders.variables(settings, directory)
+
+    @contextlib.contextmanager
+    def _template(self) -> Iterator[Template]:
+        """Yield a process that is being primed, and end it."""
+        settings = self._settings
+        request = RunRequest(
+            action="execute.prime", host=_NOBODY, job={"action": "execute.prime", "params": {}}, timeout_seconds=60
+        )
+        document = job.document(request.job)
+        with workspace.attempt(settings.run_root, _NOBODY, document, orders.RUNNER_SETTINGS, "t") as directory:
+            order = orders.order(settings, request, _NOBODY, _PRIMING, directory)
+            template = Template(order, orders.variables(settings, directory), directory)
+            try:
+                yield template
+            finally:
+                template.close()
 
     def _playbook(self, request: RunRequest) -> Path:
         if not _ACTION.fullmatch(str(request.action)):
@@ -131,25 +167,6 @@ class AnsibleExecutor:
             raise OSError(errno.ENOSPC, "too little space is left", str(self._settings.run_root))
         return None
 
-    def _order(self, request: RunRequest, host: Host, playbook: Path, directory: Path) -> dict[str, Any]:
-        settings = self._settings
-        return {
-            "attempt": directory.name,
-            "directory": str(directory),
-            "playbook": str(playbook),
-            "inventory": str(directory / "inventory.json"),
-            "job_file": str(directory / "job.json"),
-            "limit": host.name,
-            "connect": environment.connect_ahead(directory, host, settings.private_key, settings.connect_timeout),
-            "check": request.check,
-            "timeout_seconds": request.timeout_seconds + _BACKSTOP_SECONDS,
-            "grace_seconds": settings.grace_seconds,
-            "maximum_events": settings.maximum_events,
-            "maximum_bytes": settings.maximum_bytes,
-            "memory_bytes": settings.memory_bytes,
-            "file_bytes": settings.file_bytes,
-        }
-
     def _limits(self, request: RunRequest) -> supervise.Limits:
         return supervise.Limits(
             timeout_seconds=request.timeout_seconds,
@@ -158,9 +175,6 @@ class AnsibleExecutor:
             maximum_bytes=self._settings.maximum_bytes + 1_000_000,
             received_bytes=self._settings.received_bytes,
         )
-
-
-_RUNNER_SETTINGS = {"suppress_output_file": True, "suppress_ansible_output": True, "pexpect_timeout": 1}
 
 
 def _controller_failed(error: OSError) -> RunResult:

@@ -42,6 +42,13 @@ class Ended:
     lines: list[dict[str, Any]] = field(default_factory=list)
     complaint: str = ""  # what the helper printed when it broke
     survivors: int = 0  # processes that could not be ended
+    forked: bool = False  # from a template
+
+    @property
+    def broke_off(self) -> bool:
+        """True when the helper ended by itself and has not said how."""
+        said = any(line.get("kind") in ("end", "flood") for line in self.lines)
+        return self.cause is Cause.EXIT and not said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +62,46 @@ class Limits:
     received_bytes: int  # that the server may send
 
 
+@dataclass(frozen=True)
+class Helper:
+    """The process of one attempt, and the pipe in which it sends its lines."""
+
+    number: int
+    output: int
+    forked: bool = False  # from a template: ansible is then a fork of it as well
+    release: Callable[[], None] = lambda: None  # when nothing of the attempt is left
+
+
+Start = Callable[[Mapping[str, Any], Mapping[str, str], Path], Helper]  # order, environment, the attempt's directory
+
+
 def supervise(
-    order: Mapping[str, Any], environment: Mapping[str, str], limits: Limits, cancelled: Callable[[], bool]
+    order: Mapping[str, Any],
+    environment: Mapping[str, str],
+    limits: Limits,
+    cancelled: Callable[[], bool],
+    start: Start,
 ) -> Ended:
     """Run the helper on ``order`` until it ends or must end; afterwards no process of the attempt is left."""
     directory = Path(order["directory"])
     ended = Ended(Cause.EXIT)
-    helper = _start(order, environment, directory)
-    root = processes.identify(helper.pid)
+    helper = start(order, environment, directory)
+    ended.forked = helper.forked
+    root = processes.identify(helper.number)
     try:
         ended.cause = _read(helper, ended.lines, limits, cancelled)
     finally:
         survivors = processes.end(order["attempt"], [root] if root else [], limits.grace_seconds)
-        _release(helper)
+        os.close(helper.output)
+        helper.release()
     ended.survivors = len(survivors)
     with contextlib.suppress(OSError):
         ended.complaint = _tail(directory / "helper.err", 4_000)
     return ended
 
 
-def _start(order: Mapping[str, Any], environment: Mapping[str, str], directory: Path) -> subprocess.Popen[bytes]:
+def start(order: Mapping[str, Any], environment: Mapping[str, str], directory: Path) -> Helper:
+    """Start a helper of its own, which starts ansible: the plain way."""
     command = [sys.executable, "-I", "-c", _START, str(_PACKAGE_ROOT)]
     with (directory / "helper.err").open("wb") as complaints:
         helper = subprocess.Popen(
@@ -90,13 +117,14 @@ def _start(order: Mapping[str, Any], environment: Mapping[str, str], directory: 
     assert helper.stdin is not None  # noqa: S101 - asked for above
     with contextlib.suppress(BrokenPipeError), helper.stdin:  # it died at once: the missing result says so
         helper.stdin.write(json.dumps({**order, "parent": os.getpid()}).encode())
-    return helper
+    assert helper.stdout is not None  # noqa: S101 - asked for above
+    output = os.dup(helper.stdout.fileno())
+    helper.stdout.close()
+    return Helper(helper.pid, output, release=lambda: _release(helper))
 
 
 def _release(helper: subprocess.Popen[bytes]) -> None:
     """Take leave of the helper; one that is stuck in the kernel is not waited for."""
-    assert helper.stdout is not None  # noqa: S101 - asked for in _start
-    helper.stdout.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
         helper.wait(timeout=1.0)
 
@@ -110,8 +138,8 @@ def _tail(path: Path, length: int) -> str:
 class _Watch:
     """Says when an attempt must end before it has come to its end by itself."""
 
-    def __init__(self, pid: int, limits: Limits, cancelled: Callable[[], bool]) -> None:
-        self._pid, self._limits, self._cancelled = pid, limits, cancelled
+    def __init__(self, helper: Helper, limits: Limits, cancelled: Callable[[], bool]) -> None:
+        self._helper, self._limits, self._cancelled = helper, limits, cancelled
         self._asked = self.heard = time.monotonic()
         self._deadline = self.heard + limits.timeout_seconds
 
@@ -127,25 +155,23 @@ class _Watch:
         self._asked = now
         if self._cancelled():
             return Cause.CANCELLED
-        return Cause.FLOOD if processes.received(self._pid) > self._limits.received_bytes else None
+        received = processes.received(self._helper.number, by_ssh=not self._helper.forked)
+        return Cause.FLOOD if received > self._limits.received_bytes else None
 
     def pause(self) -> float:
         """Return for how many seconds nothing has to be decided."""
         return max(min(_POLL_SECONDS, self._deadline - time.monotonic()), 0.0)
 
 
-def _read(
-    helper: subprocess.Popen[bytes], lines: list[dict[str, Any]], limits: Limits, cancelled: Callable[[], bool]
-) -> Cause:
-    assert helper.stdout is not None  # noqa: S101 - asked for in _start
-    watch = _Watch(helper.pid, limits, cancelled)
+def _read(helper: Helper, lines: list[dict[str, Any]], limits: Limits, cancelled: Callable[[], bool]) -> Cause:
+    watch = _Watch(helper, limits, cancelled)
     pending, total = bytearray(), 0
     with selectors.DefaultSelector() as selector:
-        selector.register(helper.stdout, selectors.EVENT_READ)
+        selector.register(helper.output, selectors.EVENT_READ)
         while (verdict := watch.verdict()) is None:
             if not selector.select(watch.pause()):
                 continue
-            chunk = os.read(helper.stdout.fileno(), 65_536)
+            chunk = os.read(helper.output, 65_536)
             if not chunk:
                 return Cause.EXIT
             watch.heard = time.monotonic()

@@ -42,7 +42,7 @@ def check(host: Host) -> Host:
         port=host.port,
         login=host.login,
         roles=tuple(sorted(set(host.roles))),
-        host_keys=host.host_keys,
+        host_keys=tuple(host.host_keys),
     )
 
 

@@ -2,6 +2,8 @@
 
 <run_root>/                 0700
 ├── .creating               lock: held while a directory appears, so that the janitor never meets half of one
+├── t-81be…/                0700, the like for a template that attempts are forked from; its job is empty
+├── c-07d2…/                0700, the like for an open connection, with its socket
 └── a-5f0c…/                0700, one attempt; its name marks every process of the attempt
     ├── alive               lock: held by the orchestrator for as long as it runs the attempt
     ├── job.json            0600, what the playbook reads; the only file that holds a secret
@@ -35,13 +37,16 @@ from orchestrator.execute import processes, target
 logger = structlog.get_logger(__name__)
 
 _REMOVALS = 3
-_NAME = re.compile(r"a-[0-9a-f]{32}")
+_NAME = re.compile(r"[act]-[0-9a-f]{32}")
 
 
 @contextlib.contextmanager
-def attempt(run_root: Path, host: Host, document: str, settings: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield a fresh directory for one attempt and remove it, whatever happens. Raises OSError."""
-    with _locked_directory(run_root) as directory:
+def attempt(run_root: Path, host: Host, document: str, settings: Mapping[str, Any], kind: str = "a") -> Iterator[Path]:
+    """Yield a fresh directory for one attempt and remove it, whatever happens; raises OSError.
+
+    ``kind`` is "a" for an attempt, "t" for a template and "c" for an open connection.
+    """
+    with _locked_directory(run_root, kind) as directory:
         try:
             for name in ("home", "tmp", "env"):
                 (directory / name).mkdir(mode=0o700)
@@ -57,9 +62,9 @@ def attempt(run_root: Path, host: Host, document: str, settings: Mapping[str, An
 
 
 @contextlib.contextmanager
-def _locked_directory(run_root: Path) -> Iterator[Path]:
+def _locked_directory(run_root: Path, kind: str) -> Iterator[Path]:
     run_root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory = run_root / f"a-{secrets.token_hex(16)}"
+    directory = run_root / f"{kind}-{secrets.token_hex(16)}"
     with _lock(run_root / ".creating", wait=True):
         directory.mkdir(mode=0o700)
         alive = _open_lock(directory / "alive")

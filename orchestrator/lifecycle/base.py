@@ -8,6 +8,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from orchestrator.plan.certificates.chain import Trust
+
 Apply = Callable[[], dict[str, Any]]
 
 
@@ -29,6 +31,8 @@ class Context:
     """What intents need beside the database."""
 
     private_key: Callable[[], RSAPrivateKey]  # of the sealing key; read when a secret arrives
+    storage_key: Callable[[], bytes]  # for secrets in the database
+    trust: Callable[[], Trust]  # the roots that a customer's own certificate has to end at
 
 
 Prepare = Callable[[Intent, Context], Apply]

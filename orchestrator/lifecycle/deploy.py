@@ -1,61 +1,56 @@
-"""Starting the deploy chain of a service, for the first time or again."""
+"""Deploying: for the first time, or again after anything."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.core.clock import utc_now
-from orchestrator.core.errors import Conflict, InvalidInput
-from orchestrator.core.states import ServiceStatus
+from orchestrator.core.errors import Conflict
+from orchestrator.core.states import TOWARDS, Desired, ServiceStatus
+from orchestrator.lifecycle import begin
 from orchestrator.lifecycle import params as read
 from orchestrator.lifecycle.base import Apply, Context, Intent
 from orchestrator.models.service import Service
 from orchestrator.plan import chains
-from orchestrator.store import services, tasks
+
+_S = ServiceStatus
+AGAIN = (_S.ACTIVE, _S.FAILED, _S.DEPLOYING, _S.PENDING, _S.UNSUSPENDING)
 
 
 def redeploy(intent: Intent, context: Context) -> Apply:
-    """service.redeploy: run the whole chain again; on a healthy service it changes nothing."""
+    """service.redeploy: run the whole chain again; on a healthy service it changes nothing.
+
+    After a failure it tries again to get where the service was wanted: active, suspended or terminated.
+    """
     del context
     read.only(intent.params, ())
-    if intent.service_id is None:
-        raise InvalidInput("service_id", "is missing", "give the billing system's id")
-    service_id = intent.service_id
+    begin.service_id(intent)
 
     def apply() -> dict[str, Any]:
-        row = services.get_locked(service_id)
-        if row is None:
-            raise InvalidInput("service_id", f"there is no service {service_id}", "create it with service.create")
-        if row.status not in (
-            ServiceStatus.ACTIVE,
-            ServiceStatus.FAILED,
-            ServiceStatus.DEPLOYING,
-            ServiceStatus.PENDING,
-        ):
-            raise Conflict(f"service {row.id} is {row.status}; it cannot be deployed again")
+        row = begin.locked(intent)
+        begin.require_status(row, AGAIN, "deployed again")
         return start_deploy(row, intent)
 
     return apply
 
 
-def start_deploy(row: Service, intent: Intent) -> dict[str, Any]:
-    """Begin a new generation of the service inside the caller's transaction; older pending tasks are superseded."""
-    generation = row.generation + 1
-    superseded = tasks.supersede(row.id, generation)
-    services.advance_serial(row.id, utc_now())
-    plan = chains.deploy(services.snapshot(row.id))
-    operation = tasks.add_operation(
-        intent.action, intent.task_id, row.id, generation, intent.requested_by, plan, intent.priority
-    )
-    services.set_status(row, ServiceStatus.DEPLOYING, generation=generation, operation_id=operation, error=None)
-    return {"operation_id": operation, "steps": len(plan.steps), "superseded": superseded}
+def start_deploy(row: Service, intent: Intent, **values: Any) -> dict[str, Any]:
+    """Begin the chain that leads a service where it is wanted, inside the caller's transaction."""
+    return begin.generation(row, intent, chains.reach, TOWARDS[Desired(row.desired)], deployed=False, **values)
 
 
-def mark_active(service_id: int, operation_id: int) -> dict[str, Any]:
-    """The last step of the chain: the service is live."""
-    row = services.get_locked(service_id)
-    if row is None or row.operation_id != operation_id:
-        return {"skipped": "a newer request has taken over"}
-    if row.status != ServiceStatus.ACTIVE:
-        services.set_status(row, ServiceStatus.ACTIVE, error=None)
-    return {"status": "active"}
+def repair(intent: Intent, context: Context) -> Apply:
+    """service.repair: compare every object with what it should be and mend only what is missing or wrong.
+
+    The service stays in its state meanwhile; the operation's result names each object that had drifted.
+    """
+    del context
+    read.only(intent.params, ())
+    begin.service_id(intent)
+
+    def apply() -> dict[str, Any]:
+        row = begin.locked(intent)
+        if row.status not in (_S.ACTIVE, _S.SUSPENDED):
+            raise Conflict(f"service {row.id} is {row.status}; only an active or suspended one can be repaired")
+        return begin.generation(row, intent, chains.reach, None)
+
+    return apply

@@ -63,6 +63,20 @@ def text(value: Any, field: str, limit: int) -> str:
     return value
 
 
+def flag(value: Any, field: str) -> bool:
+    """Return a yes or no."""
+    if not isinstance(value, bool):
+        raise InvalidInput(field, f"{shown(value)} is neither true nor false", "give true or false")
+    return value
+
+
+def listed(value: Any, field: str, most: int) -> list[Any]:
+    """Return a list of at most this many items."""
+    if not isinstance(value, list) or len(value) > most:
+        raise InvalidInput(field, "is no list, or too long", f"give a list of at most {most}")
+    return value
+
+
 def whole(value: Any, field: str, low: int, high: int) -> int:
     """Return a whole number between two bounds."""
     if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,12}", str(value)) or not low <= int(value) <= high:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Any
 
@@ -17,12 +18,24 @@ _MINIMUM = 8
 
 def hashed(private_key: RSAPrivateKey, sealed: Any, field: str = "password_sealed") -> str:
     """Return the bcrypt hash of a sealed password. InvalidInput never quotes the password."""
+    password = _opened(private_key, sealed, field)
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=10)).decode()
+
+
+def database_hash(private_key: RSAPrivateKey, sealed: Any, field: str = "password_sealed") -> str:
+    """Return what MariaDB's mysql_native_password keeps of a sealed password: an asterisk and SHA1(SHA1(password))."""
+    first = hashlib.sha1(_opened(private_key, sealed, field).encode(), usedforsecurity=False).digest()
+    return f"*{hashlib.sha1(first, usedforsecurity=False).hexdigest().upper()}"
+
+
+def _opened(private_key: RSAPrivateKey, sealed: Any, field: str) -> str:
+    """Return a sealed password of a usable length and without control characters."""
     password = unseal(private_key, sealed, field)
     if not len(password) >= _MINIMUM or len(password.encode()) > _BCRYPT_BYTES:
         raise InvalidInput(field, "the password has an unusable length", f"use {_MINIMUM} to {_BCRYPT_BYTES} bytes")
     if any(ord(character) < 32 or ord(character) == 127 for character in password):
         raise InvalidInput(field, "the password has control characters", "use printable characters")
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=10)).decode()
+    return password
 
 
 def unusable() -> str:

@@ -26,6 +26,7 @@ class Server(BaseModel):
     failures = IntegerField()  # unreachable attempts in a row
     circuit_until = UtcDateTimeField(null=True)
     last_seen_at = UtcDateTimeField(null=True)
+    challenge = CharField()  # thumbprint that it answers a CA with
     created_at = UtcDateTimeField()
 
     class Meta:
@@ -78,6 +79,50 @@ class Package(BaseModel):
         """Peewee's options."""
 
         table_name = "packages"
+
+
+class ParentDomain(BaseModel):
+    """A provider's domain under which vanity services have a name each."""
+
+    id = AutoField()
+    name = CharField(unique=True)
+    mail_server_id = IntegerField(null=True)
+    mail_user = CharField()  # label of the owner of the shared mail domain on its server
+    mail_domain = CharField()
+    dns_mode = CharField()  # push, external
+    zone_owner = CharField()  # label of the owner of the zone on the DNS servers
+    group_id = IntegerField(null=True)  # whose DNS servers have the zone
+    web_servers = JsonField()  # names of the servers that may be used; empty: all of the service's group
+    reserved = JsonField()  # names that nobody gets, beside the built-in list
+    zone_serial = BigIntegerField()
+    created_at = UtcDateTimeField()
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "parent_domains"
+
+
+class Orphan(BaseModel):
+    """A removal step that a server still owes after its service was closed out by force."""
+
+    id = AutoField()
+    service_id = BigIntegerField()
+    server_id = IntegerField()
+    action = CharField()
+    step = CharField()
+    domain = CharField()
+    username = CharField()
+    generation = IntegerField()
+    params = JsonField()  # the job's, as they were
+    task_id = BigIntegerField(null=True)
+    removed_at = UtcDateTimeField(null=True)
+    created_at = UtcDateTimeField()
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "orphans"
 
 
 class Counter(BaseModel):

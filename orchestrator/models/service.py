@@ -34,6 +34,19 @@ class Service(BaseModel):
     error = TextField(null=True)
     created_at = UtcDateTimeField()
     updated_at = UtcDateTimeField()
+    desired = CharField()  # active, suspended or terminated: where the newest intent leads
+    held = BooleanField()  # a mark of suspension may lie on its servers
+    withdrawn = BooleanField()  # and its zone may not be served
+    deployed = BooleanField()  # the whole chain has run since the last change of its shape
+    suspend_reason = CharField()
+    suspended_at = UtcDateTimeField(null=True)
+    terminate_at = UtcDateTimeField(null=True)  # of a pending termination
+    former_domains = JsonField(null=True)  # names it had before, still to be removed from its servers
+    parent_id = IntegerField(null=True)  # vanity: under which parent domain
+    vanity_name = CharField()
+    reset_code = CharField()  # the answer that confirms a factory reset
+    reset_until = UtcDateTimeField(null=True)
+    https_redirect = BooleanField()  # effective while there is a valid certificate
 
     class Meta:
         """Peewee's options."""
@@ -65,7 +78,8 @@ class DomainName(BaseModel):
 
     name = CharField(primary_key=True)
     service_id = BigIntegerField()
-    kind = CharField()  # primary, alias
+    kind = CharField()  # primary, alias, former
+    removing = BooleanField(default=False)  # no longer wanted; stays until every server has removed it
 
     class Meta:
         """Peewee's options."""
@@ -85,6 +99,7 @@ class Mailbox(BaseModel):
     display_name = CharField()
     enabled = BooleanField()
     created_at = UtcDateTimeField()
+    removing = BooleanField(default=False)
 
     class Meta:
         """Peewee's options."""
@@ -102,6 +117,7 @@ class DnsRecord(BaseModel):
     type = CharField()
     ttl = IntegerField()
     contents = JsonField()  # list of strings
+    removing = BooleanField(default=False)
 
     class Meta:
         """Peewee's options."""

@@ -111,7 +111,8 @@ class OutboxRow(BaseModel):
     created_at = UtcDateTimeField()
     run_after = UtcDateTimeField()
     attempts = IntegerField()
-    delivered_at = UtcDateTimeField(null=True)
+    spread_at = UtcDateTimeField(null=True)  # when its deliveries were written
+    delivered_at = UtcDateTimeField(null=True)  # when the last of them had ended
     error = TextField(null=True)
 
     class Meta:

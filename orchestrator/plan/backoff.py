@@ -8,6 +8,8 @@ from datetime import timedelta
 from orchestrator.core.states import Outcome, TaskStatus
 
 STOPPED = "stopped"  # the orchestrator ended the attempt because it was told to stop; not the task's fault
+UNDER_WAY = "under_way"  # a request that has to wait for another of the same object
+UNCOUNTED = frozenset({STOPPED, UNDER_WAY})  # reasons that use up no attempt
 _BUSY_SECONDS = 5  # another attempt at the same step is still running on the node: come back soon
 _FINAL = frozenset({Outcome.INVALID, Outcome.FENCED})
 _JITTER = 0.2  # of the pause, added: tasks that failed together do not come back together
@@ -40,6 +42,8 @@ def decide(outcome: Outcome, reason: str, attempts: int, unreachable: int, polic
         return Verdict(status=TaskStatus.DONE)
     if reason == STOPPED:
         return Verdict(status=TaskStatus.QUEUED)
+    if reason == UNDER_WAY:
+        return Verdict(status=TaskStatus.QUEUED, delay=timedelta(seconds=_BUSY_SECONDS * (1 + jitter)))
     if outcome is Outcome.CANCELLED:
         return Verdict(status=TaskStatus.CANCELLED)
     if outcome in _FINAL or _used_up(outcome, attempts, unreachable, policy):

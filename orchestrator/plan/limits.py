@@ -32,6 +32,8 @@ LIMITS: Mapping[str, Limit] = {
     "mailboxes": Limit(default=5, help="Mailboxes", high=100_000),
     "sftp_accounts": Limit(default=1, help="SFTP accounts", high=10_000),
     "cron_jobs": Limit(default=1, help="Cron jobs", high=10_000),
+    "alias_domains": Limit(default=10, help="Further domains of the website", high=90),
+    "mail_aliases": Limit(default=20, help="Mail aliases and forwards", high=10_000),
     "dns_records": Limit(default=50, help="DNS records of the customer's own", high=10_000),
     "php_memory_mb": Limit(default=128, help="Memory of one PHP request in MiB", low=16, high=8192),
     "php_workers": Limit(default=5, help="PHP requests at once", low=1, high=500),
@@ -65,6 +67,11 @@ def php_version(value: Any, field: str = PHP_VERSION) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[5-9]\.[0-9]", value):
         raise InvalidInput(field, "is no PHP version", "give one such as 8.2")
     return value
+
+
+def of(limits: Mapping[str, Any], name: str) -> int:
+    """Return a limit of a package; one that was stored before the limit existed has its default."""
+    return int(limits.get(name, LIMITS[name].default))
 
 
 def roles_allowed(limits: Mapping[str, Any], wanted: frozenset[str]) -> frozenset[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.plan.snapshot import RRset, ServerView, ServiceView
+from orchestrator.plan.objects import RRset
+from orchestrator.plan.snapshot import ServerView, ServiceView
 
 # RFC 1912 section 2.2 recommends values of this order for a zone whose servers are updated at once.
 SOA_TIMERS = {"refresh": 7200, "retry": 3600, "expire": 1209600, "minimum": 3600}
@@ -33,6 +35,8 @@ def default_rrsets(service: ServiceView) -> list[RRset]:
             records += _addresses(name, server)
     if service.web:
         records += [*_addresses(zone, service.web), *_addresses(f"www.{zone}", service.web)]
+        for alias in inside(service.aliases, zone):
+            records += _addresses(alias, service.web)
     if service.mail:
         records += _mail_records(zone, service, service.mail)
     rrsets = [
@@ -42,6 +46,49 @@ def default_rrsets(service: ServiceView) -> list[RRset]:
     ]
     taken = {(rrset.name, rrset.type) for rrset in service.custom_records}
     return [rrset for rrset in rrsets if (rrset.name, rrset.type) not in taken]
+
+
+def inside(names: Iterable[str], zone: str) -> list[str]:
+    """Return the names below a zone, absolute; a name elsewhere is its owner's to point here."""
+    return [f"{name}." for name in names if f"{name}.".endswith(f".{zone}")]
+
+
+def own_names(service: ServiceView) -> set[str]:
+    """Return the names for which the zone has records of its own, absolute; those of further domains are not among them."""
+    plain = replace(service, aliases=(), custom_records=())
+    return {one.name for one in default_rrsets(plain)} | reserved_names(service)
+
+
+def reserved_names(service: ServiceView) -> set[str]:
+    """Return the names that no customer may touch: without its name servers or signing key the whole zone suffers."""
+    apex = f"{service.domain}."
+    hosts = {name for name, _ in nameservers(service) if name.endswith(f".{apex}")}
+    return hosts | {dkim_name(service)}
+
+
+def wanted_rrsets(service: ServiceView) -> list[RRset]:
+    """Return the default records and the customer's own, less the DKIM key's."""
+    return [*default_rrsets(service), *service.custom_records]
+
+
+def unwanted_keys(service: ServiceView) -> list[tuple[str, str]]:
+    """Return the names and types that the customer has taken away and nothing else has a use for."""
+    aliases = inside(service.former_aliases, f"{service.domain}.")
+    gone = [one.key for one in service.removed_records] + [(name, kind) for name in aliases for kind in ("A", "AAAA")]
+    wanted = {one.key for one in wanted_rrsets(service)}
+    dkim = dkim_rrset(service)
+    return [key for key in dict.fromkeys(gone) if key not in wanted and not (dkim and key == dkim.key)]
+
+
+def vanity_keys(service: ServiceView) -> list[tuple[str, str]]:
+    """Return the name and types of a vanity service's one record under its parent."""
+    return [(f"{service.domain}.", "A"), (f"{service.domain}.", "AAAA")]
+
+
+def vanity_rrsets(service: ServiceView) -> list[RRset]:
+    """Return a vanity service's one record: the addresses of its web server."""
+    records = _addresses(f"{service.domain}.", service.web) if service.web else []
+    return [RRset(name=name, type=kind, ttl=service.dns_ttl, records=tuple(v)) for name, kind, v in records if v]
 
 
 def _addresses(name: str, server: ServerView) -> list[tuple[str, str, list[str]]]:
@@ -73,12 +120,17 @@ def _policy_id(service: ServiceView) -> str:
     return hashlib.sha256(f"testing mail.{service.domain}".encode()).hexdigest()[:16]
 
 
+def dkim_name(service: ServiceView) -> str:
+    """Return the absolute name of the signing key's record (RFC 6376 section 3.6.2.1)."""
+    return f"{service.dkim_selector}._domainkey.{service.domain}."
+
+
 def dkim_rrset(service: ServiceView) -> RRset | None:
     """Return the DKIM key's record (RFC 6376 section 3.6.1), None while there is no key."""
     if not service.dkim_public_key:
         return None
     return RRset(
-        name=f"{service.dkim_selector}._domainkey.{service.domain}.",
+        name=dkim_name(service),
         type="TXT",
         ttl=service.dns_ttl,
         records=(f"v=DKIM1; k=rsa; p={service.dkim_public_key}",),
@@ -88,10 +140,17 @@ def dkim_rrset(service: ServiceView) -> RRset | None:
 def digest(service: ServiceView) -> str:
     """Return a fingerprint of everything the zone holds; the serial grows when it changes."""
     dkim = dkim_rrset(service)
-    rrsets = [*default_rrsets(service), *service.custom_records, *([dkim] if dkim else [])]
+    rrsets = [*wanted_rrsets(service), *([dkim] if dkim else [])]
     names = sorted(name for name, _ in nameservers(service))
     listed = sorted([rrset.name, rrset.type, rrset.ttl, sorted(rrset.records)] for rrset in rrsets)
     return hashlib.sha256(json.dumps([names, service.hostmaster, listed]).encode()).hexdigest()
+
+
+def vanity_digest(service: ServiceView) -> str:
+    """Return a fingerprint of what a vanity service should have in its parent's zone."""
+    found = [] if service.hides_record else vanity_rrsets(service)
+    listed = sorted([one.name, one.type, one.ttl, sorted(one.records)] for one in found)
+    return hashlib.sha256(json.dumps(["vanity", listed]).encode()).hexdigest()
 
 
 def next_serial(current: int, now: datetime) -> int:

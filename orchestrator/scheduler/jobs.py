@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
-from orchestrator.store import fleet, maintenance
+from orchestrator.core.clock import utc_now
+from orchestrator.core.errors import Conflict
+from orchestrator.lifecycle.terminate import FINALISER
+from orchestrator.store import buckets, fleet, maintenance, orphans, services, tasks, usage_requests, usage_statistics
 from orchestrator.store.database import session
 
 logger = structlog.get_logger(__name__)
@@ -19,16 +23,25 @@ class Job:
 
     name: str
     seconds: int
-    call: Callable[[], None]
+    call: Callable[[], object]
+    is_slow: bool = False  # asks other systems: nothing may wait for it
 
 
-def standard(rescue: Callable[[], None]) -> list[Job]:
+def standard(
+    rescue: Callable[[], None], deliver: Callable[[], object], certificates: Callable[[], None] = lambda: None
+) -> list[Job]:
     """Return the jobs of every orchestrator; running them on several at once does no harm."""
     return [
         Job(name="rescue", seconds=5, call=rescue),
+        Job(name="certificates", seconds=5, call=certificates),
         Job(name="withdrawn", seconds=5, call=cancel_withdrawn),
         Job(name="stuck", seconds=60, call=report_stuck),
+        Job(name="grace", seconds=5, call=end_grace),
+        Job(name="orphans", seconds=15, call=try_orphans),
+        Job(name="usage", seconds=30, call=ask_for_usage),
+        Job(name="totals", seconds=900, call=add_up_usage),
         Job(name="retention", seconds=3600, call=purge),
+        Job(name="notices", seconds=5, call=deliver, is_slow=True),
     ]
 
 
@@ -38,10 +51,39 @@ def cancel_withdrawn() -> None:
         maintenance.cancel_withdrawn()
 
 
+def end_grace() -> None:
+    """Ask for the removal of services whose time of grace is over; asking twice is refused by the key."""
+    with session():
+        for service_id, moment in services.due_for_termination():
+            key = f"grace:{service_id}:{moment:%Y%m%d%H%M%S%f}"
+            with suppress(Conflict):
+                tasks.enqueue("service.terminate", service_id=service_id, requested_by=FINALISER, idempotency_key=key)
+
+
+def try_orphans() -> None:
+    """Try again what is left of services that were closed out by force."""
+    with session():
+        orphans.try_again()
+
+
+def ask_for_usage() -> None:
+    """Ask the servers whose moment of the interval has come."""
+    with session():
+        usage_requests.ask_due(utc_now())
+
+
+def add_up_usage() -> None:
+    """Add up today's figures of the platform and of each server, package and group."""
+    with session():
+        usage_statistics.add_up(utc_now())
+
+
 def purge() -> None:
     """Apply the retention."""
     with session():
         maintenance.purge(int(fleet.knob_value("tasks.retention_days")))
+        usage_statistics.purge(int(fleet.knob_value("usage.retention_days")), utc_now())
+        buckets.purge(utc_now())
 
 
 def report_stuck() -> None:

@@ -59,10 +59,13 @@ class Loop:
     def _start_scheduler(self) -> None:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler = BackgroundScheduler(
-            timezone="UTC", job_defaults=defaults, executors={"default": ThreadPoolExecutor(2)}
+            timezone="UTC",
+            job_defaults=defaults,
+            executors={"default": ThreadPoolExecutor(2), "slow": ThreadPoolExecutor(2)},
         )
         for job in self._jobs:
-            self._scheduler.add_job(guarded(job), "interval", seconds=job.seconds, id=job.name)
+            executor = "slow" if job.is_slow else "default"
+            self._scheduler.add_job(guarded(job), "interval", seconds=job.seconds, id=job.name, executor=executor)
         self._scheduler.start()
 
     def _pump(self) -> None:
@@ -95,10 +98,14 @@ class Loop:
 def tick(worker: Worker, jobs: Sequence[Job]) -> int:
     """One pass for cron: tidy, claim a batch, finish it; returns how many tasks were carried out."""
     for job in jobs:
-        guarded(job)()
+        if not job.is_slow:
+            guarded(job)()
     worker.start()
     count = worker.pass_once()
     worker.drain(_TICK_LIMIT_SECONDS)
+    for job in jobs:
+        if job.is_slow:
+            guarded(job)()
     return count
 
 

@@ -12,7 +12,7 @@ from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Conflict, NotFound
 from orchestrator.core.records import Host
 from orchestrator.core.states import ServerStatus
-from orchestrator.models.fleet import Counter, GroupMember, Package, Server, ServerGroup, Setting
+from orchestrator.models.fleet import Counter, GroupMember, Package, ParentDomain, Server, ServerGroup, Setting
 from orchestrator.models.service import Placement, Service
 from orchestrator.plan.snapshot import ServerView
 from orchestrator.store.database import locked, transaction
@@ -64,6 +64,18 @@ def add_group(name: str, settings: dict[str, Any]) -> ServerGroup:
     return row
 
 
+def set_group(name: str, setting: str, value: Any) -> None:
+    """Store one setting of a group; an empty value is the default again."""
+
+    def work() -> None:
+        row = group(name)
+        kept = {key: old for key, old in row.settings.items() if key != setting}
+        settings = {**kept, setting: value} if value != "" else kept
+        ServerGroup.update(settings=settings).where(ServerGroup.id == row.id).execute()
+
+    transaction(work)
+
+
 def add_package(name: str, limits: dict[str, Any]) -> Package:
     """Store a new package; Conflict when the name is taken."""
     row: Package = _add(Package, "package", name, limits=limits, active=True)
@@ -109,6 +121,11 @@ def _loads() -> dict[int, dict[str, int]]:
     return loads
 
 
+def set_challenge(server_id: int, thumbprint: str) -> None:
+    """Remember, inside the caller's transaction, what a server answers a CA with; empty: it is put there again."""
+    Server.update(challenge=thumbprint).where(Server.id == server_id).execute()
+
+
 def view(row: Server, load: dict[str, int] | None = None) -> ServerView:
     """Return the planner's view of a server."""
     return ServerView(
@@ -121,6 +138,7 @@ def view(row: Server, load: dict[str, int] | None = None) -> ServerView:
         status=row.status,
         capacity=row.capacity,
         load=load or {},
+        challenge=row.challenge,
     )
 
 
@@ -191,6 +209,8 @@ def remove_group(name: str) -> None:
     def work() -> None:
         row = group(name)
         _refuse_used(Service.select().where(Service.group_id == row.id).count(), f"group {name}")
+        if parent := ParentDomain.get_or_none(ParentDomain.group_id == row.id):
+            raise Conflict(f"group {name} has the DNS servers of parent domain {parent.name}; remove that first")
         GroupMember.delete().where(GroupMember.group_id == row.id).execute()
         row.delete_instance()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from orchestrator.core.clock import utc_now
 from orchestrator.models.service import Mailbox, Service
 
@@ -13,28 +16,47 @@ def find(service_id: int, domain: str, local_part: str) -> Mailbox | None:
     )
 
 
-def count(service_id: int) -> int:
-    """Return how many mailboxes a service has."""
-    return int(Mailbox.select().where(Mailbox.service_id == service_id).count())
+def share(limits: Mapping[str, Any]) -> int:
+    """Return the quota in MiB of a mailbox for which none is given: its share of the package's."""
+    return int(max(limits["mail_disk_mb"] // max(limits["mailboxes"], 1), 1))
 
 
-def put(service: Service, local_part: str, password_hash: str, quota_mb: int | None, display_name: str) -> None:
-    """Add a mailbox or change what is given of it, inside the caller's transaction."""
-    row = find(service.id, service.domain, local_part)
-    if row is None:
-        quota = quota_mb or max(service.limits["mail_disk_mb"] // max(service.limits["mailboxes"], 1), 1)
+def add_first(service: Service, local_part: str, password_hash: str, limits: Mapping[str, Any]) -> None:
+    """Give a service whose package now has mail its first mailbox, inside the caller's transaction."""
+    if limits["mailboxes"] and find(service.id, service.domain, local_part) is None:
         Mailbox.create(
             service_id=service.id,
             domain=service.domain,
             local_part=local_part,
             password_hash=password_hash,
-            quota_mb=quota,
-            display_name=display_name,
+            quota_mb=max(limits["mail_disk_mb"] // limits["mailboxes"], 1),
+            display_name="",
             enabled=True,
             created_at=utc_now(),
         )
+
+
+def set_password(service_id: int, local_part: str, password_hash: str) -> None:
+    """Set the password of a mailbox, inside the caller's transaction; harmless when there is none."""
+    Mailbox.update(password_hash=password_hash).where(
+        (Mailbox.service_id == service_id) & (Mailbox.local_part == local_part)
+    ).execute()
+
+
+def fit(service: Service, limits: Mapping[str, Any]) -> None:
+    """Make quotas follow what all mailboxes together may have now, inside the caller's transaction.
+
+    One that is above is lowered; the only one of a vanity service that had all of it has all of it again.
+    """
+    most = whole_quota(limits)
+    if not most:
         return
-    row.password_hash = password_hash or row.password_hash
-    row.quota_mb = quota_mb or row.quota_mb
-    row.display_name = display_name or row.display_name
-    row.save()
+    unfit = Mailbox.quota_mb > most
+    if service.vanity_name:
+        unfit |= Mailbox.quota_mb == whole_quota(service.limits)
+    Mailbox.update(quota_mb=most).where((Mailbox.service_id == service.id) & unfit).execute()
+
+
+def whole_quota(limits: Mapping[str, Any]) -> int:
+    """Return the quota in MiB of a mailbox that may use all the disk of mail, as far as one can be told (1 PiB)."""
+    return min(int(limits["mail_disk_mb"]), 2**30)

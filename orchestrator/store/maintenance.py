@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrator.core.states import TaskStatus
+from orchestrator.models.access import AuditRow
+from orchestrator.models.notice import Delivery, TicketRow
 from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task, TaskDependency
 from orchestrator.store.database import database_now, locked, transaction
 from orchestrator.store.tasks import withdraw
@@ -40,6 +42,9 @@ def purge(retention_days: int) -> int:
         (LogEntry, LogEntry.at),
         (Operation, Operation.finished_at),
         (OutboxRow, OutboxRow.delivered_at),
+        (Delivery, Delivery.ended_at),
+        (TicketRow, TicketRow.updated_at),
+        (AuditRow, AuditRow.at),
     ):
         _purge_rows(model, moment < before)
     return deleted

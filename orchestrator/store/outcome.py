@@ -12,11 +12,14 @@ from orchestrator.core.errors import LeaseLost, NotFound
 from orchestrator.core.records import RunResult
 from orchestrator.core.states import OPEN_STATUSES, Outcome, TaskStatus, check_task_transition
 from orchestrator.models.fleet import Server
-from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task, TaskDependency
-from orchestrator.plan.backoff import STOPPED, Verdict
+from orchestrator.models.task import LogEntry, Operation, Task
+from orchestrator.plan.backoff import STOPPED, UNCOUNTED, Verdict
+from orchestrator.plan.notices import FAILED, RECOVERED
+from orchestrator.store import notices
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, locked, transaction
-from orchestrator.store.tasks import abandon, block_dependants, fail_service, log
+from orchestrator.store.tasks import abandon, fail_service, log
+from orchestrator.store.waiting import block_dependants, wake_dependants
 
 Effects = Callable[[], dict[str, Any]]
 Decide = Callable[[Task, RunResult], Verdict]
@@ -93,7 +96,7 @@ def _store(row: Task, result: RunResult, verdict: Verdict, produced: dict[str, A
     Task.update(
         status=verdict.status,
         unreachable=row.unreachable,
-        attempts=row.attempts - (result.reason == STOPPED),
+        attempts=row.attempts - (result.reason in UNCOUNTED),
         run_after=row.run_after if ended else now + verdict.delay,
         lease_owner=None,
         lease_until=None,
@@ -133,6 +136,9 @@ def _note_server(row: Task, outcome: Outcome, circuit: Circuit) -> None:
         _count_failure(server, circuit)
         return
     Server.update(failures=0, circuit_until=None, last_seen_at=utc_now()).where(Server.id == server.id).execute()
+    subject = f"server:{server.name}"
+    if server.failures and notices.has_told("server_unreachable", subject):
+        notices.write("server_back", subject, {"server": server.name})
     if server.failures:
         Task.update(run_after=database_now()).where(
             (Task.server_id == server.id) & (Task.status == TaskStatus.QUEUED) & (Task.unreachable > 0)
@@ -145,13 +151,13 @@ def _count_failure(server: Server, circuit: Circuit) -> None:
     if failures >= circuit.after:
         until = database_now() + timedelta(seconds=circuit.seconds)
     if failures == circuit.after:
-        notice("server_unreachable", f"server:{server.name}", {"server": server.name})
+        notices.write("server_unreachable", f"server:{server.name}", {"server": server.name})
     Server.update(failures=failures, circuit_until=until).where(Server.id == server.id).execute()
 
 
 def _follow(row: Task, status: TaskStatus, result: RunResult) -> None:
     if status is TaskStatus.DONE:
-        _wake_dependants(row)
+        wake_dependants(row.id)
         _close_operation(row)
     elif status is TaskStatus.ERROR:
         block_dependants(row, f"task {row.id} ({row.action}) failed: {result.message[:200]}")
@@ -160,19 +166,9 @@ def _follow(row: Task, status: TaskStatus, result: RunResult) -> None:
         abandon(row, f"task {row.id} ({row.action}) was cancelled")
 
 
-def _wake_dependants(row: Task) -> None:
-    waiting = TaskDependency.select(TaskDependency.task_id).where(TaskDependency.needs_id == row.id)
-    for task_id in [one.task_id for one in waiting]:
-        needs = TaskDependency.select(TaskDependency.needs_id).where(TaskDependency.task_id == task_id)
-        unfinished = Task.select().where((Task.id << needs) & (Task.status != TaskStatus.DONE))
-        if not unfinished.exists():
-            Task.update(status=TaskStatus.QUEUED, run_after=database_now(), blocked_by=None, error=None).where(
-                (Task.id == task_id) & (Task.status == TaskStatus.WAITING)
-            ).execute()
-
-
 def _close_operation(row: Task) -> None:
     if row.operation_id is None:
+        _recovered(row)
         return
     open_tasks = Task.select().where(
         (Task.operation_id == row.operation_id) & (Task.status << [*OPEN_STATUSES, TaskStatus.ERROR])
@@ -181,6 +177,17 @@ def _close_operation(row: Task) -> None:
         Operation.update(status="done", finished_at=database_now(), error=None).where(
             Operation.id == row.operation_id
         ).execute()
+        _recovered(row)
+
+
+def _recovered(row: Task) -> None:
+    """Whoever was told of the failure is told of the success."""
+    if notices.has_told(FAILED, _subject(row)):
+        notices.write(RECOVERED, _subject(row), {"task": row.id, "service": row.service_id, "action": row.action})
+
+
+def _subject(row: Task) -> str:
+    return f"operation:{row.operation_id}" if row.operation_id else f"task:{row.id}"
 
 
 def _fail(row: Task, result: RunResult) -> None:
@@ -191,8 +198,8 @@ def _fail(row: Task, result: RunResult) -> None:
             (Operation.id == row.operation_id) & (Operation.status != "cancelled")
         ).execute()
         fail_service(row, message)
-    subject = f"operation:{row.operation_id}" if row.operation_id else f"task:{row.id}"
-    notice("task_failed", subject, {"task": row.id, "service": row.service_id, "action": row.action, "error": message})
+    told = {"task": row.id, "service": row.service_id, "action": row.action, "error": message}
+    notices.write(FAILED, _subject(row), told)
 
 
 def give_up(row: Task, message: str) -> None:
@@ -220,12 +227,6 @@ def force_fail(task_id: int, actor: str) -> None:
         give_up(row, f"force-failed by {actor}")
 
     transaction(work)
-
-
-def notice(event: str, subject_key: str, payload: dict[str, Any]) -> None:
-    """Write a row of the outbox inside the caller's transaction."""
-    now = utc_now()
-    OutboxRow.create(event=event, subject_key=subject_key, payload=payload, created_at=now, run_after=now, attempts=0)
 
 
 def attempts_of(task_id: int) -> list[LogEntry]:

@@ -9,15 +9,23 @@ from typing import Any
 from peewee import JOIN, IntegrityError
 
 from orchestrator.core.clock import utc_now
-from orchestrator.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound
+from orchestrator.core.errors import Busy, Conflict, IllegalTransition, InvalidInput, NotFound
 from orchestrator.core.records import Plan
-from orchestrator.core.states import OPEN_STATUSES, ServiceStatus, TaskStatus, check_task_transition
+from orchestrator.core.states import (
+    ON_THE_WAY,
+    OPEN_STATUSES,
+    ServiceStatus,
+    TaskStatus,
+    check_task_transition,
+)
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
 from orchestrator.store.database import database_now, locked, transaction
+from orchestrator.store.waiting import block_dependants
 
 MAXIMUM_PARAMS_BYTES = 65_536
+_ONLY_LOOKS = ("service.usage_recomputed", "service.usage_synced")  # steps that change nothing of a service
 
 
 def enqueue(
@@ -133,59 +141,55 @@ def supersede(service_id: int, generation: int) -> int:
     return count
 
 
-def retry(task_id: int, actor: str) -> None:
-    """Put a task in error back into the queue with a fresh budget; its dependants are no longer blocked."""
+def replace_pending(service_id: int, keys: list[str]) -> None:
+    """Cancel pending steps of these objects in favour of newer ones, inside the caller's transaction.
 
-    def work() -> None:
-        row = _locked_task(task_id)
-        if row.status != TaskStatus.ERROR:
-            raise IllegalTransition("task", row.status, TaskStatus.QUEUED)
-        check_task_transition(TaskStatus(row.status), TaskStatus.QUEUED)
-        _refuse_superseded(row)
-        Task.update(
-            status=TaskStatus.QUEUED,
-            attempts=0,
-            unreachable=0,
-            error=None,
-            finished_at=None,
-            run_after=database_now(),
-            cancel_requested=False,
-        ).where(Task.id == task_id).execute()
-        Task.update(blocked_by=None, error=None).where(Task.blocked_by == task_id).execute()
-        if row.operation_id:
-            _resume(row.operation_id)
-        log(row, "retried", message="put back into the queue", actor=actor)
-
-    transaction(work)
+    Raises Busy while one of them is running: its end decides what the newer one finds. One that cannot begin, because
+    something before it was given up on, is nobody's to wait for.
+    """
+    same = (Task.service_id == service_id) & (Task.step << keys) & Task.operation_id.is_null(False)
+    if Task.select().where(same & (Task.status == TaskStatus.RUNNING)).exists():
+        raise Busy("an older change of the same object is still running; this one follows when it has ended")
+    can_begin = (Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED]) & Task.blocked_by.is_null()
+    pending = list(Task.select().where(same & can_begin))
+    for row in pending:
+        if Operation.get_by_id(row.operation_id).intent.startswith("service."):
+            raise Busy("the service is about to change as a whole; this follows when that is done")
+        withdraw(row, "superseded by a newer request", row.requested_by)
+    _end_with([row.id for row in pending])
 
 
-def _resume(operation_id: int) -> None:
-    """Let an operation go on; while another of its steps is in error it stays so, and what waits for that one blocked."""
-    failed = list(Task.select().where((Task.operation_id == operation_id) & (Task.status == TaskStatus.ERROR)))
-    for other in failed:
-        block_dependants(other, f"task {other.id} ({other.action}) failed: {str(other.error)[:200]}")
-    if failed:
-        return
-    Operation.update(status="running", error=None, finished_at=None).where(Operation.id == operation_id).execute()
-    Service.update(status=ServiceStatus.DEPLOYING, error=None, updated_at=utc_now()).where(
-        (Service.operation_id == operation_id) & (Service.status == ServiceStatus.FAILED)
-    ).execute()
+def _end_with(withdrawn: list[int]) -> None:
+    """Cancel what only waited for withdrawn steps: the newer request has an end of its own."""
+    waiting = (Task.blocked_by << withdrawn) & (Task.status == TaskStatus.WAITING)
+    Task.update(status=TaskStatus.CANCELLED, finished_at=database_now(), blocked_by=None).where(waiting).execute()
 
 
-def _refuse_superseded(row: Task) -> None:
-    if row.operation_id is None:
-        return
-    operation = Operation.get_or_none(Operation.id == row.operation_id)
-    newer = Operation.select().where((Operation.service_id == row.service_id) & (Operation.generation > row.generation))
-    if operation is not None and row.service_id is not None and newer.exists():
-        raise Conflict(f"task {row.id} belongs to an older request; a newer one has replaced it")
+def is_changing(row: Service) -> bool:
+    """True while steps of a change of single objects are pending or running for a service; a certificate's do not count."""
+    of_certificates = Operation.select(Operation.id).where(
+        (Operation.service_id == row.id) & Operation.intent.startswith("certificate.")
+    )
+    return bool(
+        Task.select()
+        .where(
+            (Task.service_id == row.id)
+            & Task.operation_id.is_null(False)
+            & (Task.operation_id != (row.operation_id or 0))
+            & Task.operation_id.not_in(of_certificates)
+            & (Task.generation == row.generation)
+            & (Task.status << list(OPEN_STATUSES))
+            & Task.action.not_in(_ONLY_LOOKS)
+        )
+        .exists()
+    )
 
 
 def cancel(task_id: int, actor: str) -> str:
     """Ask a task to stop: a pending one is cancelled at once, a running one as soon as its orchestrator sees it."""
 
     def work() -> str:
-        row = _locked_task(task_id)
+        row = locked_task(task_id)
         if row.status not in OPEN_STATUSES:
             raise IllegalTransition("task", row.status, TaskStatus.CANCELLED)
         if row.status == TaskStatus.RUNNING:
@@ -224,29 +228,15 @@ def fail_service(row: Task, message: str) -> None:
     Service.update(status=ServiceStatus.FAILED, error=message, updated_at=utc_now()).where(
         (Service.id == row.service_id)
         & (Service.operation_id == row.operation_id)
-        & (Service.status << [ServiceStatus.PENDING, ServiceStatus.DEPLOYING, ServiceStatus.FAILED])
+        & (Service.status << list(ON_THE_WAY))
     ).execute()
 
 
-def _locked_task(task_id: int) -> Task:
+def locked_task(task_id: int) -> Task:
     row: Task | None = locked(Task.select().where(Task.id == task_id)).first()
     if row is None:
         raise NotFound("task", f"there is no task {task_id}", "see `tenantry task list`")
     return row
-
-
-def block_dependants(row: Task, reason: str) -> None:
-    """Mark everything that waits for ``row``, directly or through others, as blocked by it."""
-    frontier: set[int] = {row.id}
-    seen: set[int] = set()
-    while frontier:
-        seen |= frontier
-        found = TaskDependency.select(TaskDependency.task_id).where(TaskDependency.needs_id << sorted(frontier))
-        frontier = {one.task_id for one in found} - seen
-        if frontier:
-            Task.update(blocked_by=row.id, error=f"blocked: {reason}").where(
-                (Task.id << sorted(frontier)) & (Task.status == TaskStatus.WAITING) & Task.blocked_by.is_null()
-            ).execute()
 
 
 def log(row: Task, kind: str, *, message: str, actor: str = "", **values: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from peewee import JOIN
@@ -13,10 +14,9 @@ from orchestrator.plan.catalog import CATALOG
 
 
 def operation_of(service_id: int) -> Operation | None:
-    """Return the newest operation of a service."""
-    found: Operation | None = (
-        Operation.select().where(Operation.service_id == service_id).order_by(Operation.id.desc()).first()
-    )
+    """Return the newest operation of a service; those of its certificates have a state of their own."""
+    asked = (Operation.service_id == service_id) & ~Operation.intent.startswith("certificate.")
+    found: Operation | None = Operation.select().where(asked).order_by(Operation.id.desc()).first()
     return found
 
 
@@ -83,3 +83,30 @@ def log_entries(service: int | None, operation: int | None, limit: int, after: i
         }
         for row in reversed(rows)
     ]
+
+
+def changed_objects(operation_id: int) -> list[dict[str, Any]]:
+    """Return what an operation really had to change: step, server, and the objects with what differed."""
+    rows: Any = list(
+        LogEntry.select(LogEntry, Task.step.alias("step"), Server.name.alias("server_name"))
+        .join(Task, on=(Task.id == LogEntry.task_id))
+        .join(Server, JOIN.LEFT_OUTER, on=(Server.id == LogEntry.server_id))
+        .where((LogEntry.operation_id == operation_id) & (LogEntry.kind == "attempt") & (LogEntry.outcome == "changed"))
+        .order_by(LogEntry.id)
+        .objects()
+    )
+    return [
+        {"step": row.step, "server": row.server_name, "objects": _differences(row.detail)}
+        for row in rows
+        if row.server_name
+    ]
+
+
+def _differences(detail: Any) -> list[str]:
+    """Return the name of each object that an attempt's diff speaks of."""
+    headers = []
+    for event in (detail or {}).get("events", []):
+        lines = str(event.get("diff", "")).splitlines()
+        pairs = itertools.pairwise(lines)
+        headers += [one[4:] for one, other in pairs if one.startswith("--- ") and other == f"+++ {one[4:]}"]
+    return list(dict.fromkeys(headers))

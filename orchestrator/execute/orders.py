@@ -1,0 +1,49 @@
+"""What a helper process is told, and in which environment it runs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.records import Host, RunRequest
+from orchestrator.execute import environment
+from orchestrator.execute.settings import ExecutorSettings
+
+RUNNER_SETTINGS = {"suppress_output_file": True, "suppress_ansible_output": True, "pexpect_timeout": 1}
+_BACKSTOP_SECONDS = 30  # ansible-runner's own deadline comes after ours
+
+
+def order(
+    settings: ExecutorSettings, request: RunRequest, host: Host, playbook: Path, directory: Path
+) -> Mapping[str, Any]:
+    """Return what the helper of one attempt is told; ``host`` is the request's, checked."""
+    return {
+        "attempt": directory.name,
+        "directory": str(directory),
+        "playbook": str(playbook),
+        "inventory": str(directory / "inventory.json"),
+        "job_file": str(directory / "job.json"),
+        "limit": host.name,
+        "connect": environment.connect_ahead(directory, host, settings.private_key, settings.connect_timeout),
+        "check": request.check,
+        "timeout_seconds": request.timeout_seconds + _BACKSTOP_SECONDS,
+        "grace_seconds": settings.grace_seconds,
+        "maximum_events": settings.maximum_events,
+        "maximum_bytes": settings.maximum_bytes,
+        "memory_bytes": settings.memory_bytes,
+        "file_bytes": settings.file_bytes,
+    }
+
+
+def variables(settings: ExecutorSettings, directory: Path) -> Mapping[str, str]:
+    """Return the environment of an attempt, with a secret token that only its ansible knows."""
+    return environment.build(
+        attempt=directory,
+        project_root=settings.project_root,
+        private_key=settings.private_key,
+        connect_timeout=settings.connect_timeout,
+        retries=settings.connect_retries,
+        token=secrets.randbits(62),
+    )

@@ -1,0 +1,125 @@
+"""The process that attempts are forked from.
+
+It has imported everything and run one play, knows nothing of any attempt, has one thread and one connection: to the
+orchestrator that started it. When that ends, so does this process, and with it (by a signal of the kernel) every fork of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from orchestrator.execute import child
+from orchestrator.execute.processes import MARK
+from orchestrator.execute.warm import marking
+
+REQUEST_BYTES = 200_000
+
+
+def main() -> int:
+    """Prime this process with the play in the first message, say so, and then fork at every further one."""
+    os.umask(0o077)
+    child.call_process("tenantry-warm")
+    channel = socket.socket(fileno=int(sys.argv[2]))
+    channel.set_inheritable(False)
+    order = json.loads(channel.recv(REQUEST_BYTES))
+    command, environment = child.command(order)
+    os.environ.update(environment)
+    playbook = importlib.import_module("orchestrator.execute.warm.playbook")  # ansible reads its settings now
+    code = playbook.run(command, environment)
+    if code != 0:
+        raise RuntimeError(f"the priming play ended with {code}")
+    playbook.preload()
+    playbook.forget()
+    cache = Path(order["directory"]) / "modules"
+    cache.mkdir(mode=0o700)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks here
+    channel.send(b'{"ready": true}')
+    _serve(channel, _Warm(playbook, environment, cache))
+    return 0
+
+
+def _serve(channel: socket.socket, warm: _Warm) -> None:
+    while True:
+        data, descriptors, _flags, _address = socket.recv_fds(channel, REQUEST_BYTES, 2)
+        if not data:
+            return
+        parent = os.getpid()
+        number = os.fork()
+        if number == 0:
+            channel.close()
+            _become(json.loads(data), descriptors, warm, parent)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(json.dumps({"pid": number}).encode())
+
+
+def _become(request: Mapping[str, Any], descriptors: Sequence[int], warm: _Warm, parent: int) -> NoReturn:
+    """Be the helper of one attempt, as if it had been started for it."""
+    code = 1
+    try:
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _take(descriptors)
+        environment = request["environment"]
+        marking.mark(environment[MARK])
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(request["order"]["directory"])
+        child.run_ansible_with(warm.spawned)
+        code = child.carry_out({**request["order"], "parent": parent, "connect": None})
+    except BaseException:  # noqa: BLE001 - the attempt's own file has it, and its missing result says the rest
+        traceback.print_exc()
+    child.leave(code)
+
+
+def _take(descriptors: Sequence[int]) -> None:
+    """Make the two pipes of the request this process's output and errors."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, descriptor in enumerate((nothing, *descriptors)):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+
+
+class _Warm:
+    """How a fork runs ansible: as a fork of itself."""
+
+    def __init__(self, playbook: ModuleType, primed: Mapping[str, str], cache: Path) -> None:
+        self._playbook, self._primed, self._cache = playbook, primed, cache
+
+    def spawned(self, arguments: Sequence[bytes], options: dict[str, Any]) -> None:
+        """Make a process that is about to start ansible run it instead, unless that could come out differently."""
+        environment = options["env"]
+        if differing := self._playbook.differs(self._primed, environment):
+            sys.stderr.write(f"ansible is started: {', '.join(differing)} differ\n")
+            return
+        command = [os.fsdecode(argument) for argument in arguments]
+        before = options.get("preexec_fn")
+
+        def instead() -> NoReturn:
+            if before:
+                before()
+            self._run(command, environment)
+
+        options["preexec_fn"] = instead
+
+    def _run(self, command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+        """Run ansible in this process, which has a terminal and nothing else, and leave."""
+        code = 250
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            child.call_process("ansible-playbook")
+            os.closerange(3, 256)  # one would tell of a failed start: its end says that all is well
+            code = self._playbook.run(command, environment, self._cache)
+        except BaseException:  # noqa: BLE001 - ansible's own last line, when it is started
+            traceback.print_exc()
+        child.leave(code)

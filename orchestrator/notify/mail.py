@@ -1,0 +1,50 @@
+"""Notices by SMTP, encrypted unless the server is on this machine."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from orchestrator.config.channels import Channels
+from orchestrator.core.errors import Unavailable
+from orchestrator.notify.http import Refused
+from orchestrator.plan.notices import Message
+
+
+def deliver(channels: Channels, target: str, message: Message, now: datetime, seconds: float = 20.0) -> None:
+    """Hand the notice to the mail server; Refused for this address, Unavailable for all.
+
+    The Message-ID is the same in every attempt.
+    """
+    mail = EmailMessage()
+    try:
+        mail["From"], mail["To"], mail["Subject"] = channels.mail_from, target, message.title
+        mail["Date"] = format_datetime(now)
+        mail["Message-ID"] = f"<{message.reference}@{channels.mail_from.rpartition('@')[2]}>"
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence notice answers it
+        mail.set_content(message.text)
+        _send(channels, mail, seconds)
+    except (smtplib.SMTPRecipientsRefused, ValueError) as error:
+        raise Refused(f"the mail to {target[:254]!r} was refused ({error})") from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise Unavailable(f"the mail server did not take it ({type(error).__name__}: {error})") from error
+
+
+def _send(channels: Channels, mail: EmailMessage, seconds: float) -> None:
+    context = ssl.create_default_context()
+    place = (channels.smtp_host, channels.smtp_port)
+    implicit = channels.smtp_tls == "implicit"
+    server = (
+        smtplib.SMTP_SSL(*place, timeout=seconds, context=context)
+        if implicit
+        else smtplib.SMTP(*place, timeout=seconds)
+    )
+    with server:
+        if channels.smtp_tls == "starttls":
+            server.starttls(context=context)
+        if channels.smtp_user:
+            server.login(channels.smtp_user, channels.smtp_password)
+        server.send_message(mail)

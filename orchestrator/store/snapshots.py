@@ -1,0 +1,113 @@
+"""Reading a service whole: everything that a step may need to know of it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from orchestrator.models.fleet import ParentDomain, Server, ServerGroup
+from orchestrator.models.objects import CronJob, MailAlias, ServiceDatabase, SftpAccount
+from orchestrator.models.service import DnsRecord, DomainName, Mailbox, Placement, Service
+from orchestrator.plan.objects import AliasView, CronView, DatabaseView, MailboxView, RRset, SftpView
+from orchestrator.plan.policies import suspension
+from orchestrator.plan.snapshot import ServerView, ServiceView, VanityView
+from orchestrator.store.fleet import knob_value, view
+from orchestrator.store.services import get
+
+_View = TypeVar("_View")
+
+
+def of(service_id: int) -> ServiceView:
+    """Return everything that a step may need to know of a service; NotFound when there is none."""
+    row = get(service_id)
+    places = _places(service_id)
+    names = list(DomainName.select().where(DomainName.service_id == service_id).order_by(DomainName.name))
+    aliases = [name for name in names if name.kind == "alias"]
+    group = ServerGroup.get_or_none(ServerGroup.id == row.group_id)
+    return ServiceView(
+        id=row.id,
+        owner=row.owner,
+        domain=row.domain,
+        aliases=tuple(name.name for name in aliases if not name.removing),
+        former_aliases=tuple(name.name for name in aliases if name.removing),
+        former_domains=tuple(row.former_domains or ()),
+        mode=row.mode,
+        roles=frozenset(filter(None, row.roles.split(","))),
+        username=row.username,
+        uid=row.uid,
+        limits=row.limits,
+        php_version=row.php_version,
+        proxy_template=row.proxy_template,
+        proxy_upstream=row.proxy_upstream,
+        generation=row.generation,
+        dkim_selector=row.dkim_selector,
+        dkim_public_key=row.dkim_public_key,
+        zone_serial=row.zone_serial,
+        hostmaster=str(knob_value("dns.hostmaster")),
+        dns_ttl=int(knob_value("dns.ttl")),
+        desired=row.desired,
+        held=row.held,
+        withdrawn=row.withdrawn,
+        deployed=row.deployed,
+        https_redirect=row.https_redirect,
+        suspension=suspension(group.settings if group else {}),
+        vanity=_vanity(row),
+        web=next(iter(places.get("web", [])), None),
+        mail=next(iter(places.get("mail", [])), None),
+        dns=tuple(places.get("dns", [])),
+        **_objects(service_id),
+    )
+
+
+def _places(service_id: int) -> dict[str, list[ServerView]]:
+    places: dict[str, list[ServerView]] = {}
+    query = Placement.select(Placement, Server).join(Server, on=(Server.id == Placement.server_id), attr="server")
+    placed: Any = query.where(Placement.service_id == service_id).order_by(Server.name)
+    for place in placed:
+        places.setdefault(place.role, []).append(view(place.server))
+    return places
+
+
+def _vanity(row: Service) -> VanityView | None:
+    parent = ParentDomain.get_or_none(ParentDomain.id == row.parent_id) if row.parent_id else None
+    if parent is None:
+        return None
+    return VanityView(
+        parent=parent.name,
+        name=row.vanity_name,
+        mail_user=parent.mail_user,
+        mail_domain=parent.mail_domain,
+        dns_mode=parent.dns_mode,
+        zone_owner=parent.zone_owner,
+        zone_serial=parent.zone_serial,
+    )
+
+
+def _objects(service_id: int) -> dict[str, Any]:
+    records = _rows(DnsRecord, service_id)
+    return {
+        "mailboxes": _views(MailboxView, Mailbox, service_id),
+        "mail_aliases": _views(AliasView, MailAlias, service_id),
+        "databases": _views(DatabaseView, ServiceDatabase, service_id),
+        "sftp_accounts": _views(SftpView, SftpAccount, service_id),
+        "cron_jobs": _views(CronView, CronJob, service_id),
+        "custom_records": tuple(_rrset(row) for row in records if not row.removing),
+        "removed_records": tuple(_rrset(row) for row in records if row.removing),
+    }
+
+
+def _rows(model: Any, service_id: int) -> list[Any]:
+    return list(model.select().where(model.service_id == service_id).order_by(model.id))
+
+
+def _views(kind: type[_View], model: Any, service_id: int) -> tuple[_View, ...]:
+    """Return the views of rows whose columns have the names of the view's fields."""
+    fields: Any = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return tuple(kind(**{name: _frozen(getattr(row, name)) for name in fields}) for row in _rows(model, service_id))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _rrset(row: DnsRecord) -> RRset:
+    return RRset(name=row.name, type=row.type, ttl=row.ttl, records=tuple(row.contents), id=row.id)

@@ -1,0 +1,56 @@
+"""What waits for a task: woken when it is done, marked as blocked when it is given up on.
+
+Everything here runs inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from orchestrator.core.states import TaskStatus
+from orchestrator.models.task import Task, TaskDependency
+from orchestrator.store.database import database_now, locked
+
+
+def let_wait(rows: list[Task], needed: int | None) -> None:
+    """Let steps wait for a task of another operation; one that has ended needs no waiting.
+
+    Its row is locked first: a task that ends at the same moment either sees who waits, or is seen as done.
+    """
+    task = locked(Task.select().where(Task.id == needed)).first()
+    if task is None or task.status == TaskStatus.DONE:
+        return
+    for row in rows:
+        TaskDependency.insert(task_id=row.id, needs_id=task.id).execute()
+        Task.update(status=TaskStatus.WAITING).where((Task.id == row.id) & (Task.status == TaskStatus.QUEUED)).execute()
+
+
+def wake_dependants(task_id: int) -> None:
+    """Queue every task that waited for this one, if nothing else that it needs is unfinished."""
+    wake([one.task_id for one in TaskDependency.select().where(TaskDependency.needs_id == task_id)])
+
+
+def wake(task_ids: list[int]) -> None:
+    """Queue those of the tasks that no longer wait for anything.
+
+    They are locked first: the last two tasks that one waits for may be of different operations and end together.
+    """
+    waiting = Task.select().where((Task.id << task_ids) & (Task.status == TaskStatus.WAITING)).order_by(Task.id)
+    for row in locked(waiting):
+        needs = TaskDependency.select(TaskDependency.needs_id).where(TaskDependency.task_id == row.id)
+        if not Task.select().where((Task.id << needs) & (Task.status != TaskStatus.DONE)).exists():
+            Task.update(status=TaskStatus.QUEUED, run_after=database_now(), blocked_by=None, error=None).where(
+                Task.id == row.id
+            ).execute()
+
+
+def block_dependants(row: Task, reason: str) -> None:
+    """Mark everything that waits for ``row``, directly or through others, as blocked by it."""
+    frontier: set[int] = {row.id}
+    seen: set[int] = set()
+    while frontier:
+        seen |= frontier
+        found = TaskDependency.select(TaskDependency.task_id).where(TaskDependency.needs_id << sorted(frontier))
+        frontier = {one.task_id for one in found} - seen
+        if frontier:
+            Task.update(blocked_by=row.id, error=f"blocked: {reason}").where(
+                (Task.id << sorted(frontier)) & (Task.status == TaskStatus.WAITING) & Task.blocked_by.is_null()
+            ).execute()
