@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from demo import outside
+from demo import certificates, outside
 from demo.installation import GROUP, PACKAGE, PROJECT, Failed, Installation, Node
-from lab import addresses, config, nodes
+from lab import acme, addresses, config, nodes
 from lab.errors import LabError
 
 NODES = tuple(Node(name=name) for name in ("web1", "mail1", "dns1", "dns2"))
@@ -41,6 +41,7 @@ def up() -> int:
     _OURS.touch()
     _say("Creating the database and adding four servers, their host keys pinned")
     site.set_up(NODES)
+    certificates.use_lab(site)
     if site.pid() is None:
         site.start()
     _say("Preparing the servers (the first time takes a minute)")
@@ -65,6 +66,8 @@ def up() -> int:
         raise Failed(f"the order did not end in an active service; see {site.log}")
     _say(f"Active after {time.monotonic() - began:.1f} s. Now from outside:")
     _prove(site, domain, password)
+    _say("Certificates come by themselves; waiting for those of web and mail")
+    _prove_certificates(site, 1000 + number, domain)
     _say(f"The lab is running. Look around: {_command()} service list; end it with `make demo-down`.")
     return 0
 
@@ -85,6 +88,23 @@ def _prove(site: Installation, domain: str, password: str) -> None:
     raw = outside.read(mail, box, password, identity)
     _done(f"a message sent over SMTP arrived in {box} and was read over IMAP")
     _done(f"its DKIM signature matches the published key: {outside.signature(raw, dns[0])}")
+
+
+def _prove_certificates(site: Installation, service: int, domain: str) -> None:
+    began = time.monotonic()
+    certificates.await_active(site, service)
+    _done(f"both are in use {time.monotonic() - began:.1f} s later")
+    web, mail, root = (
+        addresses.of(site.lab, "web1").ipv4,
+        addresses.of(site.lab, "mail1").ipv4,
+        acme.issuing_root(site.lab),
+    )
+    for name in (domain, f"www.{domain}"):
+        certificates.https(web, name, root)
+        _done(f"https://{name}/ is trusted by a client that knows only the lab's CA")
+    certificates.imaps(mail, f"mail.{domain}", root)
+    certificates.submission(mail, f"mail.{domain}", root)
+    _done(f"IMAPS and submission of mail.{domain} are trusted, too")
 
 
 def down() -> int:

@@ -92,8 +92,13 @@ class Installation:
         return json.loads(self.tenantry(*arguments, "--json").stdout)
 
     def set_up(self, nodes: Iterable[Node], limits: Iterable[str] = ()) -> None:
-        """Create the database, a group, a package and the servers; what is there already stays."""
+        """Create the database, a group, a package and the servers; what is there already stays.
+
+        No CA is asked for anything, and no server for its usage: whoever compares nodes wants to see his own changes only.
+        """
         self.tenantry("init")
+        self.tenantry("settings", "set", "ssl.directory", "")
+        self.tenantry("settings", "set", "usage.interval_minutes", "0")
         if not any(row["name"] == GROUP for row in self.json("group", "list")):
             self.tenantry("group", "add", GROUP)
         if not any(row["name"] == PACKAGE for row in self.json("package", "list")):

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import access, addresses, cgroups, disk, image, locks, network, resolver, slowness
+from lab import access, acme, addresses, cgroups, disk, image, locks, network, resolver, slowness
 from lab.config import DEFAULT_NODES, Lab
 from lab.errors import LabError, MissingError
 
@@ -50,6 +50,8 @@ def up(lab: Lab, names: Iterable[str] = (), *, disk_mib: int | None = None) -> l
         access.pin(lab)
         for name in wanted:
             await_ready(lab, name)
+        if acme.NODE in wanted:
+            acme.up(lab)
     return started
 
 
@@ -96,6 +98,8 @@ def down(lab: Lab, names: Iterable[str] = ()) -> list[str]:
             slowness.unslow(lab, name)
             network.unplug(addresses.of(lab, name))
             disk.remove(lab, name)
+        if acme.NODE in doomed or not only:
+            acme.down(lab)
         if only:
             access.pin(lab)
         else:

@@ -11,7 +11,7 @@ SYSTEM = """
 """
 
 WEB = """
-    nginx-light mariadb-server mariadb-client php8.2-fpm php8.2-cli php8.2-mysql php8.2-curl
+    nginx-light logrotate mariadb-server mariadb-client php8.2-fpm php8.2-cli php8.2-mysql php8.2-curl
     php8.2-mbstring php8.2-xml php8.2-zip php8.2-gd
 """
 

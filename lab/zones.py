@@ -106,6 +106,8 @@ def _policy(lab: Lab, stubs: list[Stub]) -> list[str]:
     for stub in stubs:
         lines.append(f'    local-zone: "{stub.zone}." transparent')
         lines.append(f'    trust-anchor: "{stub.anchor}"' if stub.anchor else f'    domain-insecure: "{stub.zone}."')
+        if "." not in stub.zone:  # a top-level domain exists and says nothing of itself, CAA records neither (RFC 8659)
+            lines.append(f"    local-data: \"{stub.zone}. TXT 'of the lab'\"")
     for address in addresses.table(lab):
         lines.append(f'    local-data-ptr: "{address.ipv4} {address.fqdn}."')
         lines.append(f'    local-data-ptr: "{address.ipv6} {address.fqdn}."')
