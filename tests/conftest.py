@@ -11,6 +11,16 @@ for name in [name for name in os.environ if name.startswith("TENANTRY_")]:
         del os.environ[name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the long runs."""
+    parser.addoption(
+        "--every-step",
+        action="store_true",
+        help="interrupt a deploy on nodes after every step instead of every third; the model in tests/integration/life "
+        "is interrupted after every one in any case",
+    )
+
+
 def require(reason: str) -> None:
     """Skip a test for a reason that is missing on this machine; in CI that is a failure."""
     if reason and os.environ.get("CI"):

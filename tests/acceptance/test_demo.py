@@ -54,7 +54,7 @@ def test_the_demo_runs_twice_and_leaves_nothing(tmp_path: Path) -> None:
         for number in (1, 2):
             told = demo()
             assert f"its DKIM signature matches the published key: tenantry1 shop{number}.test" in told
-            assert told.count("✓") == 5
+            assert told.count("✓") == 9
         assert processes_with(str(folder))
     finally:
         demo("down")

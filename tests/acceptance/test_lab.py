@@ -51,7 +51,7 @@ def own_lab(name: str, number: int) -> Lab:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """Yield a lab of three nodes."""
-    lab = own_lab("a", 79)
+    lab = own_lab("a", 82)
     require("; ".join(f"{finding.what}: {finding.remedy}" for finding in check.missing(lab)))
     try:
         nodes.up(lab, NODES)
@@ -258,7 +258,7 @@ def test_down_of_one_node_leaves_the_others(lab: Lab) -> None:
 
 
 def test_down_leaves_no_trace() -> None:
-    other = own_lab("b", 80)
+    other = own_lab("b", 83)
     require("; ".join(f"{finding.what}: {finding.remedy}" for finding in check.missing(other)))
     try:
         nodes.up(other, ["web8", "mail8"])

@@ -13,7 +13,7 @@ import yaml
 
 from orchestrator.plan import jobs
 from orchestrator.plan.catalog import CATALOG
-from tests.support.snapshots import a_service
+from tests.support.snapshots import a_full_service
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = sorted(path for path in ROOT.glob("playbooks/*/*.yml") if path.parent.name != "_tasks")
@@ -63,10 +63,11 @@ def test_a_playbook_reads_its_job_as_data_checks_it_and_reports(path: Path) -> N
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=action_of)
 def test_a_playbook_accepts_what_it_reads_and_what_the_planner_sends(path: Path) -> None:
     accepted = set(play(path)["vars"]["playbook_accepts"])
-    assert set(re.findall(r"job\.params\.(\w+)", path.read_text())) == accepted
-    if action_of(path) != "server.prepare":
-        box = {"local_part": "postmaster", "domain": "shop.test", "record": "dkim"}
-        job = jobs.build(action_of(path), a_service(dkim_public_key="QUJD"), box, "key", 1)
+    assert set(re.findall(r"job\.params(?:\.|\[')(\w+)", path.read_text())) == accepted
+    if path.parent.name != "server":
+        named = {"local_part": "postmaster", "domain": "shop.test", "record": "dkim", "name": "x", "former": "old.test"}
+        service = a_full_service(removing=action_of(path).endswith("_absent"))
+        job = jobs.build(action_of(path), service, named, "key", 1)
         assert set(job["params"]) <= accepted
 
 
@@ -74,7 +75,7 @@ def test_a_playbook_accepts_what_it_reads_and_what_the_planner_sends(path: Path)
 def test_a_playbook_has_an_example(path: Path) -> None:
     example = json.loads((ROOT / "playbooks/examples" / f"{action_of(path).replace('.', '_')}.json").read_text())
     assert example["action"] == action_of(path)
-    assert example["params"]
+    assert isinstance(example["params"], dict)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.app import App
+from orchestrator.certs.office import Office
 from orchestrator.config.settings import from_environment
 from orchestrator.core.states import TaskStatus
 from orchestrator.dispatch.worker import Worker
@@ -18,10 +19,10 @@ from tests.support.executors import RecordingExecutor
 class Bench:
     """An application with an executor that remembers."""
 
-    def __init__(self, app: App, executor: RecordingExecutor) -> None:
+    def __init__(self, app: App, executor: RecordingExecutor, office: Office | None = None) -> None:
         self.app = app
         self.executor = executor
-        self.worker: Worker = app.worker(executor)
+        self.worker: Worker = app.worker(executor, office)
         self.worker.start()
 
     def settle(self, seconds: float = 20.0, until: Callable[[], bool] | None = None) -> None:

@@ -14,12 +14,40 @@ ORDER = (
     "web.domain_present",
     "web.php_present",
     "web.proxy_present",
+    "web.database_present",
+    "web.sftp_present",
+    "web.cron_present",
+    "web.challenge_present",
+    "web.certificate_present",
+    "web.account_suspended",
+    "web.account_active",
+    "web.certificate_absent",
+    "web.cron_absent",
+    "web.sftp_absent",
+    "web.database_absent",
+    "web.domain_absent",
+    "web.account_absent",
     "mail.domain_present",
     "mail.dkim_present",
     "mail.mailbox_present",
+    "mail.alias_present",
+    "mail.certificate_present",
+    "mail.account_suspended",
+    "mail.account_active",
+    "mail.certificate_absent",
+    "mail.domain_renamed",
+    "mail.alias_absent",
+    "mail.mailbox_absent",
+    "mail.domain_absent",
     "dns.zone_present",
     "dns.records_present",
     "dns.record_present",
+    "dns.challenge_present",
+    "dns.challenge_absent",
+    "dns.zone_withdrawn",
+    "dns.zone_served",
+    "dns.record_absent",
+    "dns.zone_absent",
 )
 
 
@@ -35,9 +63,9 @@ def params(action: str) -> dict[str, Any]:
 
 
 def steps() -> list[str]:
-    """Return every action that has a playbook, less the preparation of a server."""
+    """Return every action that has a playbook, less those of a server as a whole."""
     found = [f"{path.parent.name}.{path.stem}" for path in PLAYBOOKS.glob("*/*.yml") if path.parent.name != "_tasks"]
-    return [action for action in found if action != "server.prepare"]
+    return [action for action in found if not action.startswith("server.")]
 
 
 def texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -19,8 +19,10 @@ class RecordingExecutor(ScriptedExecutor):
         super().__init__(script, seconds)
 
     def answer(self, request: RunRequest) -> RunResult:
-        """Return the scripted result; a DKIM step reports a key."""
+        """Return the scripted result; a DKIM step reports a key, a challenge its thumbprint."""
         result = super().answer(request)
+        if request.action == "web.challenge_present" and result is self.outcome:
+            return replace(result, facts={"thumbprint": request.job["params"]["thumbprint"]})
         if request.action != "mail.dkim_present" or result is not self.outcome:
             return result
         params = request.job["params"]

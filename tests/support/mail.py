@@ -8,7 +8,7 @@ import smtplib
 import ssl
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -62,6 +62,15 @@ def deliver(host: str, built: EmailMessage, sender: str | None = None, recipient
         connection.send_message(built, from_addr=sender, to_addrs=[recipient] if recipient else None)
 
 
+def answer(host: str, recipient: str, sender: str = f"someone@{CLIENT}") -> tuple[int, str]:
+    """Return what port 25 says to a recipient."""
+    with smtplib.SMTP(host, 25, CLIENT, timeout=30) as connection:
+        connection.ehlo()
+        connection.mail(sender)
+        code, text = connection.rcpt(recipient)
+    return code, text.decode()
+
+
 @contextlib.contextmanager
 def mailbox(host: str, login: str, password: str) -> Iterator[imaplib.IMAP4]:
     """Yield a logged-in IMAP connection over TLS."""
@@ -92,6 +101,23 @@ def fetch(connection: imaplib.IMAP4, subject: str, folder: str = "INBOX", second
         if numbers:
             return bytes(connection.fetch(numbers[0].decode(), "(BODY.PEEK[])")[1][0][1])
         assert time.monotonic() < deadline, f"no message {subject!r} in {folder}"
+        time.sleep(0.1)
+
+
+def subjects(host: str, login: str, password: str, folder: str = "INBOX") -> list[str]:
+    """Return the subjects of a folder."""
+    with mailbox(host, login, password) as connection:
+        connection.select(folder, readonly=True)
+        numbers = connection.search(None, "ALL")[1][0].split()
+        raws = [bytes(connection.fetch(one.decode(), "(BODY.PEEK[HEADER])")[1][0][1]) for one in numbers]
+    return [str(headers(raw)["Subject"]) for raw in raws]
+
+
+def until(condition: Callable[[], bool], complaint: str, seconds: float = ARRIVAL_SECONDS) -> None:
+    """Wait for a condition; AssertionError when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, complaint
         time.sleep(0.1)
 
 

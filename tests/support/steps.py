@@ -11,7 +11,8 @@ from lab import addresses, config
 from lab.config import Lab
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import Host, RunRequest, RunResult
-from orchestrator.execute.runner import AnsibleExecutor, ExecutorSettings
+from orchestrator.execute.runner import AnsibleExecutor
+from orchestrator.execute.settings import ExecutorSettings
 
 _TOKENS = itertools.count(1)
 

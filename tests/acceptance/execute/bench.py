@@ -14,7 +14,8 @@ from lab.config import Lab
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import Host, RunRequest, RunResult
 from orchestrator.execute.processes import MARK
-from orchestrator.execute.runner import AnsibleExecutor, ExecutorSettings
+from orchestrator.execute.runner import AnsibleExecutor
+from orchestrator.execute.settings import ExecutorSettings
 from tests.support import steps
 
 NODE = "web8"
@@ -35,10 +36,11 @@ _REPORT = """\
 
 
 class Bench:
-    """A project, a run root and a node."""
+    """A project, a run root, a node, and the way in which helpers are started."""
 
-    def __init__(self, root: Path, lab: Lab) -> None:
-        self.lab, self.root = lab, root
+    def __init__(self, root: Path, lab: Lab, mode: str) -> None:
+        self.lab, self.root, self.mode = lab, root, mode
+        self._executors: dict[ExecutorSettings, AnsibleExecutor] = {}
         self.project, self.run_root = root / "project", root / "runs"
         self.plays = self.project / "playbooks" / "probe"
         self.plays.mkdir(parents=True)
@@ -59,8 +61,23 @@ class Bench:
             "run_root": self.run_root,
             "private_key": self.lab.key,
             "grace_seconds": 1.0,
+            "mode": self.mode,
         }
         return ExecutorSettings(**{**wanted, **changed})
+
+    def executor(self, **changed: Any) -> AnsibleExecutor:
+        """Return an executor with these settings, ready for its mode."""
+        settings = self.settings(**changed)
+        if settings not in self._executors:
+            self._executors[settings] = AnsibleExecutor(settings)
+        found = self._executors[settings]
+        assert found.warm is None or found.warm.is_ready(30), found.warm.counts
+        return found
+
+    def close(self) -> None:
+        """End what the executors hold."""
+        for executor in self._executors.values():
+            executor.close()
 
     def host(self, **changed: Any) -> Host:
         """Return the node."""
@@ -78,7 +95,7 @@ class Bench:
         **settings: Any,
     ) -> RunResult:
         """Run one attempt."""
-        executor = AnsibleExecutor(self.settings(**settings))
+        executor = self.executor(**settings)
         request = RunRequest(
             action=action,
             host=host or self.host(),
@@ -92,8 +109,11 @@ class Bench:
         return access.on(self.lab, NODE, *argv, check=check).stdout
 
 
-def marked(run_root: Path | None = None) -> dict[int, str]:
-    """Return the command lines of every process of an attempt (below ``run_root``), by number."""
+def marked(run_root: Path | None = None, kind: str = "a-") -> dict[int, str]:
+    """Return the command lines of every process of an attempt (below ``run_root``), by number.
+
+    ``kind`` "t-" is for templates, "c-" for shared connections.
+    """
     found = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -103,9 +123,15 @@ def marked(run_root: Path | None = None) -> dict[int, str]:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        if f"{MARK}=a-".encode() in environment and (run_root is None or os.fsencode(run_root) in environment):
+        if f"{MARK}={kind}".encode() in environment and (run_root is None or os.fsencode(run_root) in environment):
             found[int(folder.name)] = command
     return found
+
+
+def named(name: str, run_root: Path, kind: str = "a-") -> list[int]:
+    """Return the attempts' processes of this name, the oldest first."""
+    names = {number: (Path("/proc") / str(number) / "comm") for number in marked(run_root, kind)}
+    return sorted(number for number, path in names.items() if path.exists() and path.read_text().strip() == name)
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:

@@ -8,6 +8,7 @@ import pytest
 
 from lab import nodes
 from lab.config import Lab
+from orchestrator.execute.settings import PLAIN, WARM
 from tests.acceptance.execute.bench import NODE, Bench, marked
 
 
@@ -19,10 +20,15 @@ def node(lab: Lab) -> Iterator[Lab]:
     nodes.down(lab, [NODE])
 
 
-@pytest.fixture(scope="package")
-def bench(node: Lab, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Return the project in which the tests write their playbooks."""
-    return Bench(tmp_path_factory.mktemp("bench"), node)
+@pytest.fixture(scope="package", params=[WARM, PLAIN])
+def bench(node: Lab, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Yield the project in which the tests write their playbooks: everything holds for both ways of starting a helper."""
+    bench = Bench(tmp_path_factory.mktemp("bench"), node, request.param)
+    yield bench
+    bench.close()
+    assert marked(bench.run_root) == {}
+    left = bench.run_root.iterdir() if bench.run_root.exists() else ()
+    assert [path.name for path in left if path.name != ".creating"] == []
 
 
 @pytest.fixture(autouse=True)
@@ -31,4 +37,4 @@ def nothing_is_left(bench: Bench) -> Iterator[None]:
     yield
     assert marked(bench.run_root) == {}
     left = [path.name for path in bench.run_root.iterdir()] if bench.run_root.exists() else []
-    assert [name for name in left if name != ".creating"] == []
+    assert [name for name in left if name.startswith("a-")] == []

@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 
 import pytest
 
@@ -63,6 +64,25 @@ class MailNode:
         self.keys[DOMAINS[service]] = done(self.dkim(service)).facts["dkim"]["public_key"]
         for local_part in BOXES[service]:
             done(self.mailbox(local_part, service))
+
+    def step(self, action: str, service: int | None = OWN, *, check: bool = False, **params: object) -> RunResult:
+        """Run a mail step."""
+        return self.steps.run(NODE, f"mail.{action}", params, service=service, check=check)
+
+    def alias(
+        self, local_part: str, *destinations: str, service: int = OWN, check: bool = False, **more: object
+    ) -> RunResult:
+        """Run mail.alias_present."""
+        params = {"domain": DOMAINS.get(service), "local_part": local_part, "destinations": list(destinations)}
+        return self.step("alias_present", service, check=check, **({"enabled": True} | params | more))
+
+    def queue(self) -> list[dict[str, object]]:
+        """Return what lies in Postfix's queue."""
+        return [json.loads(line) for line in self.root("postqueue", "-j").splitlines() if line.startswith("{")]
+
+    def sendmail(self, sender: str, recipient: str, built: EmailMessage) -> None:
+        """Send as a program on the node does."""
+        self.root("/usr/sbin/sendmail", "-f", sender, recipient, stdin=built.as_string())
 
     def domain(self, service: int = OWN, *, check: bool = False, **changes: object) -> RunResult:
         """Run mail.domain_present."""

@@ -63,6 +63,30 @@ def test_dovecots_broken_configuration_stops_a_mailbox(node: MailNode) -> None:
     done(prepare(node))
 
 
+VERSION_1 = """
+import sqlite3
+for name in ("routing", "accounts"):
+    c = sqlite3.connect("/var/lib/tenantry/mail/%s.sqlite" % name)
+    c.executescript("BEGIN; DROP TABLE suspensions; PRAGMA user_version = 1; COMMIT")
+    if name == "accounts":
+        c.executescript("ALTER TABLE domains DROP COLUMN moved_from")
+"""
+
+
+def test_tables_of_an_older_version_are_brought_to_this_one(node: MailNode) -> None:
+    before = tree(node)
+    node.python(VERSION_1)
+    refused = node.mailbox("info")
+    assert (refused.outcome, refused.reason) == (Outcome.FAILED, "config_broken"), refused
+    assert mail.may_log_in(node.address6, "info@shop.example", PASSWORD) is False  # safe, until the preparation
+    assert prepare(node, check=True).outcome is Outcome.CHANGED
+    assert done(prepare(node)).outcome is Outcome.CHANGED
+    assert prepare(node).outcome is Outcome.OK
+    assert done(node.mailbox("info")).outcome is Outcome.OK
+    assert mail.may_log_in(node.address, "info@shop.example", PASSWORD)
+    assert [line for line in snapshot.diff(before, tree(node)) if "CREATE TABLE" not in line] == []
+
+
 def test_a_file_of_somebody_else_that_breaks_a_daemon_is_named_and_nothing_goes_live(node: MailNode) -> None:
     theirs, ours = "/etc/rspamd/local.d/dkim.conf", "/etc/rspamd/override.d/actions.conf"
     node.root("sh", "-c", f"echo 'broken {{' > {theirs}; rm {ours}")

@@ -28,6 +28,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 NODE = {"web": "web7", "mail": "mail7", "dns": "dns7"}
 SERVICE = 1001
 CANARY = "/tmp/tenantry-canary"
+# On a factory-new node these have nothing to do.
+TAKING_AWAY = ("_absent", "_active", "_served", "_renamed")
 # Every syntax that somebody might evaluate: Jinja, YAML tags, the shell, SQL, configuration files.
 CORPUS = (
     f"{{{{ lookup('pipe', 'touch {CANARY}') }}}} {{% raw %}}x{{% endraw %}} {{# note #}} !unsafe y "
@@ -80,7 +82,8 @@ def test_check_mode_on_a_factory_new_node_succeeds_and_changes_nothing(fresh: La
     for _, results in on_every_node(rehearse):
         for action, result in results:
             assert result.outcome.is_success, (action, result.message)
-            assert any(event.diff for event in result.events), action
+            if not action.endswith(TAKING_AWAY):
+                assert any(event.diff for event in result.events), action
     assert changes(before, fresh) == []
 
 
@@ -95,7 +98,10 @@ def test_the_preparation_run_twice_changes_nothing(fresh: Lab, steps: Steps) -> 
 
 
 @pytest.mark.parametrize("action", examples.ORDER)
-def test_run_twice_changes_nothing_the_second_time(fresh: Lab, steps: Steps, action: str) -> None:
+def test_a_second_run_changes_nothing_and_text_in_any_field_is_refused_or_stays_text(
+    fresh: Lab, steps: Steps, action: str
+) -> None:
+    """Both in one test, in the order of a service's life: a later step of the list takes away what an earlier one made."""
     node, params = node_of(action), examples.params(action)
     first = steps.run(node, action, params, service=SERVICE)
     assert first.outcome is Outcome.CHANGED, (first.outcome, first.message)
@@ -103,35 +109,33 @@ def test_run_twice_changes_nothing_the_second_time(fresh: Lab, steps: Steps, act
     for check in (False, True):
         result = steps.run(node, action, params, service=SERVICE, check=check)
         assert result.outcome is Outcome.OK, (check, result.outcome, result.message, result.events)
-    after = snapshot.tree(fresh, node, exclude=("/var/lib/tenantry/guard/*",))
-    assert snapshot.diff(before, after) == []
-
-
-@pytest.mark.parametrize("action", examples.ORDER)
-def test_text_in_any_field_is_refused_or_stays_text(fresh: Lab, steps: Steps, action: str) -> None:
-    node, params = node_of(action), examples.params(action)
-    before = snapshot.tree(fresh, node, exclude=("/var/lib/tenantry/guard/*",))
-    for path in examples.texts(params):
-        result = steps.run(node, action, examples.replaced(params, path, CORPUS), service=SERVICE)
-        assert result.outcome in (Outcome.INVALID, Outcome.CHANGED, Outcome.OK), (path, result)
-        if result.outcome is Outcome.INVALID:
-            assert result.message, path
-        else:  # where it is legitimate it is put back, so that the comparison below holds
-            assert steps.run(node, action, params, service=SERVICE).outcome.is_success
-    for key in ("__ansible_type", "__ansible_unsafe", "ansible_connection"):
-        result = steps.run(node, action, {**params, key: "local"}, service=SERVICE)
-        assert not result.outcome.is_success, (key, result)
+    try_every_text(fresh, steps, action)
     assert not Path(CANARY).exists()
     assert access.on(fresh, node, "test", "-e", CANARY, check=False).returncode == 1
     after = snapshot.tree(fresh, node, exclude=("/var/lib/tenantry/guard/*",))
     assert snapshot.diff(before, after) == []
 
 
+def try_every_text(fresh: Lab, steps: Steps, action: str) -> None:
+    """Give the corpus in the place of every text, and parameters that ansible would take for its own."""
+    node, params = node_of(action), examples.params(action)
+    for path in examples.texts(params):
+        result = steps.run(node, action, examples.replaced(params, path, CORPUS), service=SERVICE)
+        assert result.outcome in (Outcome.INVALID, Outcome.CHANGED, Outcome.OK), (path, result)
+        if result.outcome is Outcome.INVALID:
+            assert result.message, path
+        else:  # where it is legitimate it is put back, so that the trees can be compared
+            assert steps.run(node, action, params, service=SERVICE).outcome.is_success
+    for key in ("__ansible_type", "__ansible_unsafe", "ansible_connection"):
+        result = steps.run(node, action, {**params, key: "local"}, service=SERVICE)
+        assert not result.outcome.is_success, (key, result)
+
+
 def test_an_engineer_runs_a_playbook_by_hand_with_the_servers_table(fresh: Lab, steps: Steps, tmp_path: Path) -> None:
     site = Installation(tmp_path, fresh)
     site.set_up([Node(name=NODE["web"])])
-    action = "web.domain_present"
-    assert steps.run(NODE["web"], action, examples.params(action), service=SERVICE).outcome.is_success
+    for action in ("web.package_present", "web.user_present", "web.domain_present"):
+        assert steps.run(NODE["web"], action, examples.params(action), service=SERVICE).outcome.is_success
     by_hand = examples.job(action)
     by_hand.setdefault("service", {"id": SERVICE, "owner": f"s{SERVICE}"})
     job_file = tmp_path / "job.json"

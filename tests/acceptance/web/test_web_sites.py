@@ -196,6 +196,7 @@ def test_a_program_of_the_account_answers_behind_reverse(web: Web) -> None:
     gone = web.step("proxy", 1001, template="reverse", upstream="http://127.0.0.1:3000")
     assert gone.warnings == ("the front page of shop.test answers 502",)
     web.step("proxy", 1001)
+    web.as_user(1001, "rm -r /home/w1001/tmp/app")
 
 
 def test_the_diff_shows_what_would_change(web: Web) -> None:

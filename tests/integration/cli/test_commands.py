@@ -76,12 +76,21 @@ BAD: tuple[tuple[tuple[str, ...], str], ...] = (
     (("settings", "set", "tasks.batch_size", "\N{SUPERSCRIPT TWO}"), "tasks.batch_size: "),
     (("settings", "set", "tasks.backoff_minutes", "1,soon"), "tasks.backoff_minutes: "),
     (("settings", "set", "tickets.enabled", "perhaps"), "tickets.enabled: "),
+    (("settings", "set", "usage.timezone", "Nowhere"), "usage.timezone: "),
+    (("usage", "show", "4711"), "there is no service 4711"),
+    (("usage", "show", "--top", "wings"), "--top: "),
+    (("usage", "show", "--by", "colour"), "--by: "),
+    (("usage", "sync"), "--server: "),
+    (("usage", "sync", "--server", "nowhere"), "there is no server"),
+    (("usage", "export", "--month", "2026-13"), "--month: "),
+    (("service", "sync-usage", "4711"), "there is no service 4711"),
 )
 
 LISTINGS = (
     ("server", "list"), ("server", "show", "web1"), ("group", "list"), ("group", "show", "standard"),
     ("package", "list"), ("package", "show", "small"), ("service", "list"), ("task", "list"), ("task", "show", "1"),
-    ("task", "actions"), ("settings", "list"), ("log",), ("doctor", "--no-servers"),
+    ("task", "actions"), ("settings", "list"),
+    ("usage", "show"), ("usage", "show", "--server", "web1"), ("log",), ("doctor", "--no-servers"),
 )  # fmt: skip
 
 

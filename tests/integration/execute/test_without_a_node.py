@@ -15,7 +15,8 @@ from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import Host, RunRequest, RunResult
 from orchestrator.core.states import Outcome
 from orchestrator.execute import processes
-from orchestrator.execute.runner import AnsibleExecutor, ExecutorSettings
+from orchestrator.execute.runner import AnsibleExecutor
+from orchestrator.execute.settings import PLAIN, WARM, ExecutorSettings
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqvXqvJ1c0Wl1r2jTn0o8iK0xQwqvHk4pFzP3o1e9aB"
 PLAY = """\
@@ -40,8 +41,8 @@ PLAY = """\
 TOUCH = PLAY.replace("      delegate_to: localhost\n", "").replace("        ansible_connection: local\n", "")
 
 
-@pytest.fixture
-def executor(tmp_path: Path) -> Iterator[AnsibleExecutor]:
+@pytest.fixture(params=[WARM, PLAIN])
+def executor(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[AnsibleExecutor]:
     """Yield an executor with two playbooks; afterwards nothing of it is left."""
     folder = tmp_path / "playbooks" / "probe"
     folder.mkdir(parents=True)
@@ -50,11 +51,18 @@ def executor(tmp_path: Path) -> Iterator[AnsibleExecutor]:
     (tmp_path / "collections").symlink_to(PROJECT_ROOT / "collections")
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    yield AnsibleExecutor(ExecutorSettings(project_root=tmp_path, run_root=tmp_path / "runs", private_key=key))
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == [".creating"]
     me = processes.identify(os.getpid())
     assert me is not None
-    assert processes.find("no attempt", [me]) == frozenset()
+    before = processes.find("no attempt", [me])  # the tests' database server among them
+    executor = AnsibleExecutor(
+        ExecutorSettings(project_root=tmp_path, run_root=tmp_path / "runs", private_key=key, mode=request.param)
+    )
+    assert executor.warm is None or executor.warm.is_ready(30), executor.warm.counts
+    yield executor
+    executor.close()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [".creating"]
+    left = processes.find("no attempt", [me]) - before
+    assert not left, [Path(f"/proc/{one.pid}/cmdline").read_bytes() for one in left]
 
 
 def run(executor: AnsibleExecutor, action: str, number: int = 1, port: int = 22) -> RunResult:

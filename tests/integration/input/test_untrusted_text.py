@@ -14,7 +14,7 @@ from orchestrator.core.sealed import seal
 from orchestrator.models.service import DnsRecord, Mailbox
 from orchestrator.models.task import LogEntry, Task
 from orchestrator.plan import jobs
-from orchestrator.store import services
+from orchestrator.store import services, snapshots, zones
 from tests.integration.queue.test_order import order
 from tests.support import fleet
 from tests.support.bench import Bench
@@ -102,10 +102,10 @@ def test_txt_records_arrive_byte_for_byte(service: Bench) -> None:
     for number, text in enumerate(CORPUS):
         name = f"t{number}.shop.test."
         DnsRecord.create(service_id=1001, name=name, type="TXT", ttl=300, contents=[text])
-    view = services.snapshot(1001)
+    view = snapshots.of(1001)
     for number, text in enumerate(CORPUS):
         job = jobs.build("dns.record_present", view, {"record": f"t{number}.shop.test. TXT"}, "k", 1)
         assert job["params"]["rrsets"][0]["records"] == [text]
     before = view.zone_serial
-    services.advance_serial(1001, utc_now())
+    zones.advance_serial(1001, utc_now())
     assert services.get(1001).zone_serial > before

@@ -10,7 +10,7 @@ from orchestrator.core.states import Outcome
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Operation, OutboxRow, Task
-from orchestrator.store import claim, leases, maintenance, outcome, tasks
+from orchestrator.store import claim, leases, maintenance, outcome, retries, tasks
 from orchestrator.store import fleet as fleet_store
 from orchestrator.store.database import database_now
 from tests.integration.queue.test_order import order
@@ -72,7 +72,7 @@ def test_try_again_unblocks_and_finishes(bench: Bench) -> None:
     order()
     bench.settle()
     bench.executor.script = None
-    tasks.retry(Task.get(Task.action == "web.domain_present").id, "test")
+    retries.retry(Task.get(Task.action == "web.domain_present").id, "test")
     bench.settle()
     assert Service.get_by_id(1001).status == "active"
 
@@ -195,12 +195,12 @@ def test_of_two_failed_steps_a_retry_of_one_does_not_hide_the_other(bench: Bench
     bench.settle()
     bench.executor.script = None
     first, second = (Task.get(Task.action == name) for name in ("web.domain_present", "web.php_present"))
-    tasks.retry(first.id, "test")
+    retries.retry(first.id, "test")
     bench.settle()
     waiting = Task.get(Task.action == "web.proxy_present")
     assert (waiting.status, waiting.blocked_by) == ("waiting", second.id)
     assert (Operation.get().status, Service.get_by_id(1001).status) == ("error", "failed")
-    tasks.retry(second.id, "test")
+    retries.retry(second.id, "test")
     bench.settle()
     assert (Operation.get().status, Service.get_by_id(1001).status) == ("done", "active")
 

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.models.fleet import Counter
 from orchestrator.models.service import Placement, Service
 from orchestrator.models.task import LogEntry, Operation, Task
-from orchestrator.store import services, tasks, timeline
+from orchestrator.store import services, snapshots, tasks, timeline
 from tests.support import fleet
 from tests.support.bench import Bench
 
@@ -81,7 +81,7 @@ def test_unified_puts_web_and_mail_on_one_server(bench: Bench) -> None:
     fleet.build({"web1": ("10.77.0.11", "web"), "both1": ("10.77.0.12", "web,mail"), "dns1": ("10.77.0.31", "dns")})
     order(mode="unified")
     bench.settle()
-    view = services.snapshot(1001)
+    view = snapshots.of(1001)
     assert view.web is not None and view.mail is not None
     assert view.web.name == view.mail.name == "both1"
 

@@ -205,7 +205,7 @@ def test_tick_beside_run(app: App, start: Start, tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while not active(12)() and time.monotonic() < deadline:
         worker = app.worker(TracingExecutor(daemon.trace, 0.05))
-        begun += tick(worker, jobs.standard(worker.rescue))
+        begun += tick(worker, jobs.standard(worker.rescue, lambda: None))
     assert daemon.stop() == 0
     found = intervals(daemon.trace)
     assert begun > 0

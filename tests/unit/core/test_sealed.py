@@ -20,3 +20,15 @@ def test_anything_else_is_refused_without_being_quoted(bad: object) -> None:
     with pytest.raises(InvalidInput) as caught:
         unseal(KEY, bad, "password_sealed")
     assert "in clear" not in str(caught.value)
+
+
+def test_a_long_secret_is_several_blocks_and_only_where_so_many_are_expected() -> None:
+    secret = "-----BEGIN PRIVATE KEY-----\n" + "ä" * 900
+    sealed = seal(KEY.public_key(), secret)
+    assert sealed.count(".") == 9
+    assert unseal(KEY, sealed, "private_key_sealed", 16) == secret
+    for bad in (sealed, sealed + "."):
+        with pytest.raises(InvalidInput, match="password_sealed"):
+            unseal(KEY, bad, "password_sealed")
+    with pytest.raises(InvalidInput, match="was not sealed"):
+        unseal(KEY, sealed + ".", "private_key_sealed", 16)

@@ -153,7 +153,7 @@ def test_mailboxes_that_are_none(mailbox: str) -> None:
 
 def job(**changes: Any) -> dict[str, Any]:
     one = {"name": f"www.{ZONE}", "type": "A", "ttl": 300, "records": ["192.0.2.1"]}
-    return {"zone": ZONE, "owner": "s1", "serial": 1, "rrsets": [one], "remove": [], **changes}
+    return {"zone": ZONE, "owner": "s1", "shared_owner": "", "serial": 1, "rrsets": [one], "remove": [], **changes}
 
 
 def changed(**values: Any) -> dict[str, Any]:

@@ -88,4 +88,4 @@ def test_a_dead_process_is_nobody() -> None:
     with start("true") as process:
         process.wait()
     assert processes.identify(process.pid) is None
-    assert processes.received(process.pid) == 0
+    assert processes.received(process.pid, by_ssh=True) == processes.received(process.pid, by_ssh=False) == 0

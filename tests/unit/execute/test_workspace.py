@@ -13,7 +13,7 @@ import pytest
 from orchestrator.core.errors import InvalidInput
 from orchestrator.core.records import Host
 from orchestrator.execute import job, workspace
-from orchestrator.execute.runner import ExecutorSettings
+from orchestrator.execute.settings import ExecutorSettings
 
 HOST = Host(name="web1", address="10.77.0.11", roles=("web",))
 NAME = "a-" + "0" * 32

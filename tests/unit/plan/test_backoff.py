@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.states import Outcome, TaskStatus
-from orchestrator.plan.backoff import Policy, decide, pause
+from orchestrator.plan.backoff import UNDER_WAY, Policy, decide, pause
 
 POLICY = Policy(max_attempts=3, max_unreachable=10, minutes=(1, 5, 15), unreachable_seconds=60)
 
@@ -43,3 +43,9 @@ def test_jitter_only_adds_and_the_last_pause_repeats() -> None:
     assert pause(2, POLICY, 0.0) == timedelta(minutes=5)
     assert pause(2, POLICY, 0.99) > timedelta(minutes=5)
     assert pause(99, POLICY, 0.0) == timedelta(minutes=15)
+
+
+def test_a_request_that_waits_for_another_is_tried_again_however_long_that_takes() -> None:
+    verdict = decide(Outcome.FAILED, UNDER_WAY, 10**6, 0, POLICY, 0)
+    assert verdict.status is TaskStatus.QUEUED
+    assert timedelta() < verdict.delay < timedelta(seconds=10)

@@ -24,22 +24,23 @@ def ancestors(plan: Plan, key: str) -> set[str]:
     return found
 
 
+MARK = "service.status_active"
 SUBSETS = [frozenset(roles) for size in (1, 2, 3) for roles in combinations(("web", "mail", "dns"), size)]
 
 
 @pytest.mark.parametrize("roles", SUBSETS, ids=lambda roles: "+".join(sorted(roles)))
 def test_every_subset_of_roles_has_a_plan_without_circles_and_an_end(roles: frozenset[str]) -> None:
-    plan = chains.deploy(a_service(roles=roles))
+    plan = chains.reach(a_service(roles=roles))
     keys = [step.key for step in plan.steps]
     assert len(keys) == len(set(keys))
-    assert ancestors(plan, chains.ACTIVATE) == set(keys) - {chains.ACTIVATE}
+    assert ancestors(plan, MARK) == set(keys) - {MARK}
     assert all(key not in ancestors(plan, key) for key in keys)
     areas = {step.action.split(".")[0] for step in plan.steps} - {"service"}
     assert areas == set(roles)
 
 
 def test_web_mail_and_dns_begin_at_the_same_time() -> None:
-    plan = chains.deploy(a_service())
+    plan = chains.reach(a_service())
     begin = {step.key for step in plan.steps if not step.needs}
     assert begin == {
         "web.package_present@web1",
@@ -50,20 +51,20 @@ def test_web_mail_and_dns_begin_at_the_same_time() -> None:
 
 
 def test_only_the_dkim_record_waits_for_the_mail_server() -> None:
-    plan = chains.deploy(a_service())
+    plan = chains.reach(a_service())
     for server in ("dns1", "dns2"):
-        assert "mail.dkim_present@mail1" in ancestors(plan, f"dns.record_present:dkim@{server}")
+        assert "mail.dkim_present@mail1" in ancestors(plan, f"dns.record:dkim@{server}")
         assert not any(key.startswith("mail") for key in ancestors(plan, f"dns.records_present@{server}"))
 
 
 def test_one_dns_server_never_waits_for_the_other() -> None:
-    plan = chains.deploy(a_service())
-    assert not any("dns2" in key for key in ancestors(plan, "dns.record_present:dkim@dns1"))
+    plan = chains.reach(a_service())
+    assert not any("dns2" in key for key in ancestors(plan, "dns.record:dkim@dns1"))
 
 
 def test_every_step_has_a_job() -> None:
     service = a_service()
-    for step in chains.deploy(service).steps:
+    for step in chains.reach(service).steps:
         if step.server:
             job = jobs.build(step.action, service, step.params, step.key, 7)
             assert job["fence"]["token"] == 7
