@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo import views
 from lab import addresses
 from lab.config import DOMAIN, LOGIN, Lab
 
@@ -121,33 +122,38 @@ class Installation:
 
     def prepare(self, names: Iterable[str], seconds: float = 600.0) -> None:
         """Set up the software of servers, all at once; the orchestrator must be running."""
-        before = {row["id"] for row in self.json("task", "list", "--action", "server.prepare")}
+        [(before,)] = self.read("SELECT COALESCE(MAX(id), 0) FROM v_tasks")
         for name in names:
             self.tenantry("server", "prepare", name)
         deadline = time.monotonic() + seconds
+        tasks = "SELECT server, status, error FROM v_tasks WHERE action = 'server.prepare' AND id > ?"
         while True:
-            rows = [row for row in self.json("task", "list", "--action", "server.prepare") if row["id"] not in before]
-            failed = [row for row in rows if row["error"]]
-            if failed:
-                raise Failed(f"{failed[0]['server']}: {failed[0]['error']}")
-            if all(row["status"] == "done" for row in rows):
+            rows = self.read(tasks, before)
+            for server, _, error in rows:
+                if error:
+                    raise Failed(f"{server}: {error}")
+            if all(status == "done" for _, status, _ in rows):
                 return
             self._wait(deadline, "the servers are not prepared")
 
-    def await_service(self, service: int, status: str = "active", seconds: float = 180.0) -> dict[str, Any]:
+    def read(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement on the database, with ``?`` for each value."""
+        return views.read(self.database_url, statement, *values)
+
+    def await_service(self, service: int, status: str = "active", seconds: float = 180.0) -> Any:
         """Wait until a service has this status and return it; Failed tells the timeline when it has not in time."""
         deadline = time.monotonic() + seconds
         while True:
-            rows = [row for row in self.json("service", "list") if row["id"] == service]
-            if rows and rows[0]["status"] == status:
-                return dict(rows[0])
-            if rows and rows[0]["status"] == "failed" != status:
-                raise Failed(f"service {service} failed: {rows[0]['error']}")
-            steps = self.json("service", "timeline", str(service)) if rows and time.monotonic() > deadline else []
-            open_steps = [
-                f"{one['step']} {one['status']} {one['error'] or ''}" for one in steps if one["status"] != "done"
-            ]
-            self._wait(deadline, f"service {service} is {rows[0]['status'] if rows else 'not there'}: {open_steps}")
+            [(found, error)] = self.read("SELECT status, error FROM v_services WHERE id = ?", service) or [("", "")]
+            if found == status:
+                return next(row for row in self.json("service", "list") if row["id"] == service)
+            if found == "failed":
+                raise Failed(f"service {service} failed: {error}")
+            self._wait(deadline, f"service {service} is {found or 'not there'}; open: {self._open_steps(service)}")
+
+    def _open_steps(self, service: int) -> list[tuple[Any, ...]]:
+        open_steps = "SELECT step, server, status, error FROM v_timeline WHERE service_id = ? AND status <> 'done'"
+        return self.read(open_steps, service)
 
     def _wait(self, deadline: float, problem: str) -> None:
         if time.monotonic() > deadline:

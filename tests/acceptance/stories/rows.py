@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from pathlib import Path
 from typing import Any
 
 from demo.installation import Installation
@@ -13,12 +11,7 @@ from tests.acceptance.stories import world
 
 def query(site: Installation, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     """Return the rows of a statement."""
-    file = Path(site.database_url.removeprefix("sqlite:///"))
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
-    try:
-        return connection.execute(statement, values).fetchall()
-    finally:
-        connection.close()
+    return site.read(statement, *values)
 
 
 def status(site: Installation, service: int) -> str:
