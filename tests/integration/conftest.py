@@ -16,6 +16,7 @@ from tests.conftest import require
 from tests.support import mariadb
 from tests.support.bench import Bench, an_app
 from tests.support.executors import RecordingExecutor
+from tests.support.fresh import FreshMaria, FreshSqlite
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +27,29 @@ def maria_server() -> Iterator[mariadb.MariaServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def fresh_sqlite(tmp_path_factory: pytest.TempPathFactory) -> FreshSqlite:
+    """Return what makes databases of SQLite."""
+    return FreshSqlite(tmp_path_factory.mktemp("schema") / "tenantry.db", _upgrade)
+
+
+@pytest.fixture(scope="session")
+def fresh_maria(maria_server: mariadb.MariaServer) -> FreshMaria:
+    """Return what makes the database of MariaDB."""
+    return FreshMaria(maria_server, "tenantry", _upgrade)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database."""
+    """Return the URL of a database that has the schema and nothing else."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'tenantry.db'}"
-    return request.getfixturevalue("maria_server").url("tenantry")
+        return str(request.getfixturevalue("fresh_sqlite").url(tmp_path / "tenantry.db"))
+    return str(request.getfixturevalue("fresh_maria").url())
+
+
+def _upgrade(url: str) -> None:
+    with opened(url):
+        pass
 
 
 @pytest.fixture(scope="session")
