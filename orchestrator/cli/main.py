@@ -20,6 +20,7 @@ from orchestrator.cli import (
     packages,
     parents,
     plans,
+    reconcile,
     servers,
     services,
     settings,
@@ -64,6 +65,7 @@ cli.add_typer(tokens.cli, name="token")
 cli.add_typer(keys_cli, name="keys")
 cli.command("log")(log.show_log)
 cli.command("doctor")(doctor.doctor)
+cli.command("reconcile")(reconcile.reconcile)
 
 
 @cli.callback()
