@@ -53,7 +53,7 @@ def _newest_requests() -> dict[int, Task]:
         is_wish &= ~Task.requested_by.startswith(prefix)
     newest = Task.select(fn.MAX(Task.id)).where(is_wish).group_by(Task.service_id)
     columns = (Task.id, Task.service_id, Task.action, Task.status, Task.error)
-    return {row.service_id: row for row in Task.select(*columns).where(Task.id << newest)}
+    return {int(row.service_id or 0): row for row in Task.select(*columns).where(Task.id << newest)}
 
 
 def _busy() -> set[int]:
