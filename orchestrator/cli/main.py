@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator import __version__, logs
 from orchestrator.cli import (
     doctor,
+    fence,
     groups,
     life,
     log,
@@ -58,6 +59,7 @@ services.cli.add_typer(life.cli)
 services.cli.add_typer(plans.cli)
 cli.add_typer(orphans.cli, name="orphan")
 cli.add_typer(tasks.cli, name="task")
+cli.add_typer(fence.cli, name="fence")
 cli.add_typer(ssl.cli, name="ssl")
 cli.add_typer(usage.cli, name="usage")
 cli.add_typer(settings.cli, name="settings")

@@ -139,6 +139,13 @@ def database_now() -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
+def up_seconds() -> float:
+    """Return for how long the database has been answering; SQLite, which nobody has to start, for ever."""
+    if is_sqlite():
+        return float("inf")
+    return float(database.execute_sql("SHOW GLOBAL STATUS LIKE 'Uptime'").fetchone()[1])
+
+
 def transaction(work: Callable[[], T]) -> T:
     """Run ``work`` in one transaction and replay it as a whole when it lost a race.
 
