@@ -15,6 +15,7 @@ import typer
 from rich.text import Text
 
 from orchestrator.app import App
+from orchestrator.cli import doctor_database
 from orchestrator.cli.edge import bare_app
 from orchestrator.cli.output import console, print_json
 from orchestrator.config import channels, keys
@@ -29,7 +30,8 @@ from orchestrator.store.database import database_now, is_sqlite, session
 _PACKAGES = {"ansible-core": "2.19.", "ansible-runner": "2.4."}
 _FREE_MIB = 256
 _AT_ONCE = 8
-Answer = tuple[bool, str]
+Answer = tuple[bool | None, str]  # None: not looked at, and why
+_MARKS = {True: ("ok   ", "green"), False: ("FAIL ", "red"), None: ("?    ", "yellow")}
 
 
 def doctor(
@@ -44,16 +46,16 @@ def doctor(
         print_json(findings)
     else:
         for one in findings:
-            style = "green" if one["ok"] else "red"
-            text = Text.assemble(("ok   " if one["ok"] else "FAIL ", style), f"{one['check']:<16} {one['message']}")
+            text = Text.assemble(_MARKS[one["ok"]], f"{one['check']:<16} {one['message']}")
             console.print(text, soft_wrap=True)
-    if not all(one["ok"] for one in findings):
+    if any(one["ok"] is False for one in findings):
         raise typer.Exit(3)
 
 
 def _installation(app: App) -> Iterator[dict[str, Any]]:
     checks: dict[str, Callable[[], Answer]] = {
         "database": lambda: _database(app.settings),
+        **({} if is_sqlite() else doctor_database.checks(app.settings.database_url)),
         "schema": _schema,
         "sealing key": lambda: _sealing_key(app.settings),
         "ssh key": lambda: _ssh_key(app.settings.ssh_key),
@@ -81,7 +83,7 @@ def _asked(check: Callable[[], Answer]) -> dict[str, Any]:
 
 def _database(settings: Settings) -> Answer:
     kind = "SQLite" if is_sqlite() else "MariaDB"
-    place = settings.database_url.rpartition("@")[2] if not is_sqlite() else settings.database_url
+    place = settings.database_url.rpartition("@")[2].partition("?")[0] if not is_sqlite() else settings.database_url
     return True, f"{kind} at {place} answers, its clock says {database_now():%Y-%m-%d %H:%M:%S} UTC"
 
 

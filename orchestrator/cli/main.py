@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator import __version__, logs
 from orchestrator.cli import (
     doctor,
+    fence,
     groups,
     life,
     log,
@@ -20,6 +21,7 @@ from orchestrator.cli import (
     packages,
     parents,
     plans,
+    reconcile,
     servers,
     services,
     settings,
@@ -57,6 +59,7 @@ services.cli.add_typer(life.cli)
 services.cli.add_typer(plans.cli)
 cli.add_typer(orphans.cli, name="orphan")
 cli.add_typer(tasks.cli, name="task")
+cli.add_typer(fence.cli, name="fence")
 cli.add_typer(ssl.cli, name="ssl")
 cli.add_typer(usage.cli, name="usage")
 cli.add_typer(settings.cli, name="settings")
@@ -64,6 +67,7 @@ cli.add_typer(tokens.cli, name="token")
 cli.add_typer(keys_cli, name="keys")
 cli.command("log")(log.show_log)
 cli.command("doctor")(doctor.doctor)
+cli.command("reconcile")(reconcile.reconcile)
 
 
 @cli.callback()

@@ -76,7 +76,7 @@ class Worker:
         with session():
             with self._lock:
                 held = list(self._running)
-            for task_id in leases.rescue(is_dead, held):
+            for task_id in leases.rescue(is_dead, held, self._lease_seconds):
                 logger.warning("rescued", action="rescue", task=task_id)
 
     def drain(self, seconds: float) -> bool:

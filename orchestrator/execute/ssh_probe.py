@@ -7,23 +7,20 @@ import os
 import re
 import shlex
 import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core import names
-from orchestrator.core.errors import Unavailable
 from orchestrator.core.records import Host
 from orchestrator.core.states import Role
-from orchestrator.execute import environment, reachability, target
+from orchestrator.execute import reachability, target
+from orchestrator.execute.ssh_shell import Shell, opened, run
 from orchestrator.execute.text import sentence
 
 _KEY_TYPES = "ed25519,ecdsa,rsa"
 _OLDEST_PYTHON = (3, 8)  # that ansible-core 2.19 can work with on a node
 _PROGRAMS = "/usr/sbin/php-fpm[0-9]*"
-_SYSTEM = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +63,7 @@ def scan_host_keys(address: str, port: int, timeout: float) -> list[str]:
     """
     seconds = max(1, round(timeout))
     argv = ["ssh-keyscan", "-T", str(seconds), "-t", _KEY_TYPES, "-p", str(port), "--", names.address(address)]
-    _, output, _ = _run(argv, timeout * 2 + 5)
+    _, output, _ = run(argv, timeout * 2 + 5)
     lines = (line.split(" ", 1) for line in output.splitlines() if not line.startswith("#"))
     return sorted({line[1] for line in lines if len(line) == 2 and target.is_host_key(line[1])})
 
@@ -78,10 +75,7 @@ def probe(host: Host, private_key: Path, timeout: float) -> list[Finding]:
     ``timeout`` is in seconds, for each check. Raises InvalidInput when the row is not plainly a server.
     """
     host = target.check(host)
-    with tempfile.TemporaryDirectory(prefix="tenantry-probe-") as folder:
-        known_hosts = Path(folder) / "known_hosts"
-        known_hosts.write_text(target.known_hosts(host))
-        shell = _Shell(host, private_key, known_hosts, timeout)
+    with opened(host, private_key, timeout) as shell:
         findings: list[Finding] = []
         for check in _checks(host, shell, timeout):
             findings.extend(check())
@@ -90,7 +84,7 @@ def probe(host: Host, private_key: Path, timeout: float) -> list[Finding]:
     return findings
 
 
-def _checks(host: Host, shell: _Shell, timeout: float) -> Iterator[Callable[[], list[Finding]]]:
+def _checks(host: Host, shell: Shell, timeout: float) -> Iterator[Callable[[], list[Finding]]]:
     yield lambda: [_dns(host, timeout)]
     yield lambda: [_tcp(host, timeout)]
     yield lambda: [_host_key(host, timeout)]
@@ -104,7 +98,7 @@ def _dns(host: Host, timeout: float) -> Finding:
     if _is_ip_address(host.address):
         return _passed("dns", f"{host.address} is an address, there is nothing to resolve")
     # A process of its own, because the library's call knows no time limit.
-    code, output, _ = _run(["getent", "ahosts", host.address], timeout)
+    code, output, _ = run(["getent", "ahosts", host.address], timeout)
     if code != 0 or not output:
         return _failed("dns", reachability.explain("could not resolve hostname", host.name, host.address)[1])
     found = sorted({line.split()[0] for line in output.splitlines()})
@@ -139,7 +133,7 @@ def _host_key(host: Host, timeout: float) -> Finding:
     return _passed("host key", "it is the pinned one")
 
 
-def _login(host: Host, shell: _Shell) -> Finding:
+def _login(host: Host, shell: Shell) -> Finding:
     if not os.access(shell.private_key, os.R_OK):
         remedy = "make it with ssh-keygen, or set TENANTRY_SSH_KEY"
         return _failed("login", f"the private key {shell.private_key} cannot be read; {remedy}")
@@ -149,7 +143,7 @@ def _login(host: Host, shell: _Shell) -> Finding:
     return _failed("login", reachability.explain(errors, host.name, host.address)[1])
 
 
-def _privilege(host: Host, shell: _Shell) -> Finding:
+def _privilege(host: Host, shell: Shell) -> Finding:
     code, _, errors = shell.run("sudo -n true")
     if code == 0:
         return _passed("privilege", f"{host.login} may use sudo without a password")
@@ -157,7 +151,7 @@ def _privilege(host: Host, shell: _Shell) -> Finding:
     return _failed("privilege", f"{host.login} may not use sudo ({_reason(errors)}); {remedy}")
 
 
-def _python(host: Host, shell: _Shell) -> Finding:
+def _python(host: Host, shell: Shell) -> Finding:
     code, output, errors = shell.run(f"{target.INTERPRETER} -V")
     found = re.search(r"Python (\d+)\.(\d+)", output + errors)
     if code != 0 or not found:
@@ -168,7 +162,7 @@ def _python(host: Host, shell: _Shell) -> Finding:
     return _passed("python", found[0])
 
 
-def _software(host: Host, shell: _Shell) -> list[Finding]:
+def _software(host: Host, shell: Shell) -> list[Finding]:
     wanted = [software for role in host.roles for software in _SOFTWARE[role]]
     units = shlex.join(software.unit for software in wanted if software.unit)
     show = f"systemctl show --property=Id,LoadState,ActiveState -- {units}; " if units else ""
@@ -190,42 +184,6 @@ def _state_of(host: Host, software: Software, output: str) -> Finding:
     if "ActiveState=active" not in shown and "ActiveState=reloading" not in shown:
         return _failed("software", f"{software.name} is installed and does not run; {remedy}")
     return _passed("software", f"{software.name} runs")
-
-
-@dataclass(frozen=True)
-class _Shell:
-    """Runs constant commands on the server, with the options that every run has."""
-
-    host: Host
-    private_key: Path
-    known_hosts: Path
-    timeout: float
-
-    def run(self, command: str) -> tuple[int, str, str]:
-        """Return (exit code, output, errors) of one remote command; 255 when ssh itself failed."""
-        options = environment.ssh_options(self.known_hosts, max(1, round(self.timeout)))
-        login = ["-T", "-i", str(self.private_key), "-p", str(self.host.port), "-l", self.host.login]
-        return _run(["ssh", *options, *login, "--", self.host.address, command], self.timeout * 2 + 5)
-
-
-def _run(argv: list[str], timeout: float) -> tuple[int, str, str]:
-    """Return (exit code, output, errors); a program that takes too long counts as failed with 255."""
-    try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=_SYSTEM,
-        )
-    except FileNotFoundError:
-        raise Unavailable(f"{argv[0]} is not installed on this machine; install openssh-client") from None
-    except subprocess.TimeoutExpired:
-        return 255, "", "timed out"
-    return done.returncode, done.stdout, done.stderr
 
 
 def _reason(errors: str) -> str:

@@ -17,7 +17,7 @@ from orchestrator.models.fleet import ServerGroup
 from orchestrator.models.service import Service
 from orchestrator.plan import chains, limits, placement
 from orchestrator.plan.snapshot import ServiceView
-from orchestrator.plan.steps import mailbox_step
+from orchestrator.plan.steps import mailbox_step, sftp_step
 from orchestrator.store import fleet, mailboxes, objects, parents, renames, services
 
 _S = ServiceStatus
@@ -84,7 +84,7 @@ def _roles(row: Service, allowed: dict[str, Any], package: str) -> frozenset[str
 
 
 def change_password(intent: Intent, context: Context) -> Apply:
-    """service.change_password: the password of the service's first mailbox; each login has one of its own."""
+    """service.change_password: the account's password, which opens its first mailbox and the SFTP logins that share it."""
     read.only(intent.params, ("password_sealed",))
     new = passwords.hashed(context.private_key(), read.required(intent.params, "password_sealed"))
     begin.service_id(intent)
@@ -95,13 +95,16 @@ def change_password(intent: Intent, context: Context) -> Apply:
         services.update(row.id, password_hash=new)
         first = row.vanity_name or FIRST_MAILBOX
         mailboxes.set_password(row.id, first, new)
-        return begin.change(row, intent, lambda view: _password_steps(view, first), [])
+        objects.share_password(row.id, row.password_hash, new)
+        return begin.change(row, intent, lambda view: _password_steps(view, first, new), [])
 
     return apply
 
 
-def _password_steps(view: ServiceView, first: str) -> list[StepSpec]:
-    return [mailbox_step(view.mail.name, box) for box in view.mailboxes if view.mail and box.local_part == first]
+def _password_steps(view: ServiceView, first: str, shared: str) -> list[StepSpec]:
+    boxes = [mailbox_step(view.mail.name, box) for box in view.mailboxes if view.mail and box.local_part == first]
+    sharing = [one for one in view.sftp_accounts if one.password_hash == shared and not one.removing]
+    return boxes + [sftp_step(view.web.name, one) for one in sharing if view.web]
 
 
 def change_domain(intent: Intent, context: Context) -> Apply:

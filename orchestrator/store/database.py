@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from peewee import SQL, Database, InterfaceError, MySQLDatabase, OperationalError, SqliteDatabase
 from playhouse.pool import PooledMySQLDatabase
 from playhouse.shortcuts import ReconnectMixin
 
+from orchestrator.config import database_url
 from orchestrator.core.errors import InvalidInput, Unavailable
 from orchestrator.models.base import database
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 _REPLAY_CODES = frozenset({1213, 1205, 1020})
 _GONE_CODES = frozenset({0, 2002, 2003, 2005, 2006, 2013, 2014, 2055, 4031, 1927, 1053, 1040, 1203})
 _REFUSED_CODES = frozenset({1044, 1045, 1049, 1142, 1698})  # account or database: a person has to correct something
+_NO_TLS = 2026  # the server speaks none
 _FULL_CODES = frozenset({1021, 1114, 1290, 1836, 3})
 _FULL_TEXTS = ("disk is full", "disk I/O error", "readonly database")
 _REPLAYS = 8
@@ -64,15 +66,14 @@ def _sqlite(path: str) -> SqliteDatabase:
 
 
 def _mariadb(url: str) -> MySQLDatabase:
-    parts = urlsplit(url)
-    if not parts.hostname or not parts.path.strip("/"):
-        raise InvalidInput("TENANTRY_DATABASE_URL", "names no host or no database", "use mysql://user:password@host/db")
+    place = database_url.read(url)
     return MariaDatabase(  # type: ignore[no-untyped-call]
-        parts.path.strip("/"),
-        host=parts.hostname,
-        port=parts.port or 3306,
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
+        place.name,
+        host=place.host,
+        port=place.port,
+        user=place.user,
+        password=place.password,
+        ssl=place.context(),
         charset="utf8mb4",
         connect_timeout=10,
         read_timeout=60,
@@ -138,6 +139,13 @@ def database_now() -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
+def up_seconds() -> float:
+    """Return for how long the database has been answering; SQLite, which nobody has to start, for ever."""
+    if is_sqlite():
+        return float("inf")
+    return float(database.execute_sql("SHOW GLOBAL STATUS LIKE 'Uptime'").fetchone()[1])
+
+
 def transaction(work: Callable[[], T]) -> T:
     """Run ``work`` in one transaction and replay it as a whole when it lost a race.
 
@@ -165,6 +173,10 @@ def _forget_connection() -> None:
         database.close()
 
 
+def _is_about_tls(error: Exception) -> bool:
+    return _code(error) == _NO_TLS or "CERTIFICATE_VERIFY_FAILED" in str(error) or "[SSL" in str(error)
+
+
 def _code(error: Exception) -> int | None:
     return error.args[0] if error.args and isinstance(error.args[0], int) else None
 
@@ -175,6 +187,10 @@ def _may_replay(error: Exception) -> bool:
 
 def explained(error: Exception) -> Exception:
     """Return Unavailable with a remedy for what the database said when a person can act on it, else the error itself."""
+    if _is_about_tls(error):
+        return Unavailable(
+            f"the database cannot be spoken to over TLS ({error}); check ssl_ca in TENANTRY_DATABASE_URL"
+        )
     if _code(error) in _GONE_CODES or isinstance(error, InterfaceError):
         _forget_connection()
         return Unavailable(f"the database does not answer ({error}); check TENANTRY_DATABASE_URL and that it runs")

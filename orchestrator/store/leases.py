@@ -9,7 +9,7 @@ from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Task
 from orchestrator.store import outcome
 from orchestrator.store.claim import Claim
-from orchestrator.store.database import database_now, transaction
+from orchestrator.store.database import database_now, transaction, up_seconds
 from orchestrator.store.fleet import knob_value
 from orchestrator.store.tasks import log
 
@@ -37,14 +37,15 @@ def cancel_requests(claims: Iterable[Claim]) -> set[int]:
     return {row.id for row in query}
 
 
-def rescue(is_dead: Callable[[str], bool], held: Iterable[Claim] = ()) -> list[int]:
+def rescue(is_dead: Callable[[str], bool], held: Iterable[Claim] = (), lease_seconds: float = 0.0) -> list[int]:
     """Put tasks whose orchestrator is gone back into the queue and return their ids.
 
     ``held`` are the caller's own: they run, and a database that was away for a while is no reason to run them twice.
 
     An orchestrator is gone when its lease ran out by the database's clock, or when ``is_dead`` knows that the process
-    that ``lease_owner`` names has ended. The lost attempt counts, so that a task that kills its orchestrator is not run
-    for ever; the fencing token of the next claim keeps the lost attempt from doing harm on the node.
+    that ``lease_owner`` names has ended. A database that was away could be told of no renewal: until it has been there for
+    ``lease_seconds``, a lease that ran out says nothing. The lost attempt counts, so that a task that kills its orchestrator
+    is not run for ever; the fencing token of the next claim keeps the lost attempt from doing harm on the node.
     """
 
     ours = {one.token for one in held}
@@ -52,9 +53,10 @@ def rescue(is_dead: Callable[[str], bool], held: Iterable[Claim] = ()) -> list[i
     def is_lost(row: Task, now: datetime) -> bool:
         if row.status != TaskStatus.RUNNING or row.lease_token in ours:
             return False
-        return row.lease_until is None or row.lease_until < now or is_dead(row.lease_owner or "")
+        is_over = row.lease_until is None or (row.lease_until < now and could_be_renewed)
+        return is_over or is_dead(row.lease_owner or "")
 
-    now = database_now()
+    now, could_be_renewed = database_now(), up_seconds() >= lease_seconds
     columns = (Task.id, Task.status, Task.lease_token, Task.lease_until, Task.lease_owner)
     running = Task.select(*columns).where(Task.status == TaskStatus.RUNNING)
     lost = [row.id for row in running if is_lost(row, now)]

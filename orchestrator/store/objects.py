@@ -49,6 +49,16 @@ def put(kind: str, service_id: int, key: dict[str, Any], values: dict[str, Any])
     KINDS[kind].create(service_id=service_id, **key, **values, **created)
 
 
+def share_password(service_id: int, old: str, new: str) -> None:
+    """Give SFTP logins that have the account's password its new one, inside the caller's transaction.
+
+    They share its hash, salt included, so a login whose own password happens to be the same stays its own.
+    """
+    if old:
+        sharing = (SftpAccount.service_id == service_id) & (SftpAccount.password_hash == old)
+        SftpAccount.update(password_hash=new).where(sharing).execute()
+
+
 def let_go(kind: str, found: Any) -> None:
     """Mark an object as no longer wanted, inside the caller's transaction; its row goes when its servers are done."""
     KINDS[kind].update(removing=True).where(KINDS[kind].id == found.id).execute()

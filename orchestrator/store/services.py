@@ -10,7 +10,7 @@ from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Conflict, NotFound
 from orchestrator.core.names import overlaps
 from orchestrator.core.states import ServiceStatus, check_service_transition
-from orchestrator.models.fleet import Server
+from orchestrator.models.fleet import Counter, Server
 from orchestrator.models.service import DomainName, Mailbox, Placement, Service
 from orchestrator.plan.snapshot import ServerView
 from orchestrator.store import certificates, parents
@@ -77,10 +77,20 @@ def _before(service_id: int) -> dict[str, Any]:
     """Make room for a service ordered anew under the id of a terminated one; what its servers remember goes on."""
     row = Service.get_or_none((Service.id == service_id) & (Service.status == ServiceStatus.TERMINATED))
     if row is None:
-        return {}
+        return _remembered(service_id)
     check_service_transition(ServiceStatus.TERMINATED, ServiceStatus.PENDING)
     row.delete_instance()
     return {"generation": row.generation, "zone_serial": row.zone_serial}
+
+
+def remember_generation(service_id: int, generation: int) -> None:
+    """Keep what servers know of a service that this database does not: an order of it goes on from there."""
+    Counter.insert(name=f"generation:{service_id}", value=generation).on_conflict_replace().execute()
+
+
+def _remembered(service_id: int) -> dict[str, Any]:
+    kept = Counter.get_or_none(Counter.name == f"generation:{service_id}")
+    return {"generation": int(kept.value)} if kept else {}
 
 
 def set_status(row: Service, status: ServiceStatus | None, **values: Any) -> None:

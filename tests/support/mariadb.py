@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pymysql
@@ -25,8 +25,8 @@ def missing() -> str:
 class MariaServer:
     """A running server; ``url(database)`` connects as an account with all rights on it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+        self.folder, self.options = folder, tuple(options)
         self.port = _free_port()
         self.socket = folder / "server.sock"
         self.process: subprocess.Popen[bytes] | None = None
@@ -46,6 +46,7 @@ class MariaServer:
                 "--skip-name-resolve",
                 "--innodb-buffer-pool-size=256M",
                 "--innodb-flush-log-at-trx-commit=2",
+                *self.options,
                 *(["--user=mysql"] if os.geteuid() == 0 else []),
             ],
             stdout=log,
@@ -109,8 +110,8 @@ def _place() -> str | None:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[MariaServer]:
-    """Start a server in a temporary folder and remove both afterwards."""
+def server(options: Sequence[str] = ()) -> Iterator[MariaServer]:
+    """Start a server in a temporary folder, with more options of its program, and remove both afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tenantry-mariadb-", dir=_place()))
     try:
         if os.geteuid() == 0:
@@ -129,7 +130,7 @@ def server() -> Iterator[MariaServer]:
             capture_output=True,
             timeout=120,
         )
-        running = MariaServer(folder)
+        running = MariaServer(folder, options)
         running.start()
         try:
             yield running

@@ -58,6 +58,11 @@ class ModelExecutor(RecordingExecutor):
             if found
         }
 
+    def fences(self) -> dict[tuple[str, int], tuple[int, dict[str, int]]]:
+        """Return what each server remembers of each service: generation, and token by step."""
+        with self._model:
+            return dict(self._fences)
+
     def _passes(self, request: RunRequest) -> bool:
         fence = request.job["fence"]
         place = (request.host.name, fence["service"])

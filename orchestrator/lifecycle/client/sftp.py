@@ -22,7 +22,10 @@ _FOLDER = "www"
 
 
 def sftp_present(intent: Intent, context: Context) -> Apply:
-    """Check the request and return what stores the login and plans its step. What is left out stays as it is."""
+    """Check the request and return what stores the login and plans its step. What is left out stays as it is.
+
+    A new login with neither password nor key has the account's password, and follows it (service.change_password).
+    """
     params = intent.params
     read.only(params, ("name", "password_sealed", "public_keys", "folder"))
     given = values.suffix(read.required(params, "name"))
@@ -34,7 +37,7 @@ def sftp_present(intent: Intent, context: Context) -> Apply:
         name = values.below(row.username, given, values.LOGIN_MAXIMUM)
         found = objects.find(_KIND, row.id, name=name)
         base.require_room(row, _KIND, _LIMIT, found)
-        objects.put(_KIND, row.id, {"name": name}, _whole(found, changes))
+        objects.put(_KIND, row.id, {"name": name}, _whole(found, changes, row.password_hash))
         return begin.change(row, intent, lambda view: _steps(view, name), []) | {"name": name}
 
     return apply
@@ -55,12 +58,14 @@ def _changes(intent: Intent, context: Context) -> dict[str, Any]:
     return found
 
 
-def _whole(found: Any, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return all columns of the login; one that nothing would let in is refused."""
+def _whole(found: Any, changes: dict[str, Any], of_account: str) -> dict[str, Any]:
+    """Return all columns of the login; one that nothing would let in has the account's password, or is refused."""
     old = {"password_hash": "", "public_keys": [], "folder": _FOLDER}
     if found is not None:
         old = {column: getattr(found, column) for column in old}
     whole = old | changes
+    if found is None and not whole["password_hash"] and "public_keys" not in changes:
+        whole["password_hash"] = of_account
     if not whole["password_hash"] and not whole["public_keys"]:
         raise InvalidInput(
             "password_sealed", "is missing, and there is no key", "give a password, a public key, or both"

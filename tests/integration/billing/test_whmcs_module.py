@@ -13,7 +13,6 @@ import bcrypt
 import pytest
 
 from orchestrator.config import keys
-from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.clock import utc_now
 from orchestrator.models.base import database
 from orchestrator.models.service import Service
@@ -24,40 +23,11 @@ from tests.integration.store.test_grants import _DENIED, ALLOWED, FORBIDDEN, GRA
 from tests.support import fleet, mariadb
 from tests.support.bench import Bench, an_app
 from tests.support.executors import RecordingExecutor
+from tests.support.whmcs_module import Whmcs, params
 
 pytestmark = pytest.mark.mariadb
 
-CALL = PROJECT_ROOT / "tests" / "support" / "whmcs" / "call.php"
 SECRET = "canary {{ 7 }} ä'\" 123"
-
-
-class Whmcs:
-    """Calls the module's functions as WHMCS does."""
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        self.params = params
-
-    def answer(self, function: str, **more: Any) -> dict[str, Any]:
-        """Return result, log and updates of one call."""
-        return self._run({"function": function, "params": self.params | more})
-
-    def call(self, function: str, **more: Any) -> Any:
-        """Return what the function returned; the password is in no log of WHMCS's."""
-        found = self.answer(function, **more)
-        assert "canary" not in json.dumps(found["log"])
-        return found["result"]
-
-    def refusals(self, statements: tuple[str, ...]) -> list[int]:
-        """Return the error number of each statement, 0 for one that was carried out."""
-        found: list[int] = self._run({"statements": statements, "params": self.params})["result"]
-        return found
-
-    @staticmethod
-    def _run(asked: dict[str, Any]) -> dict[str, Any]:
-        done = subprocess.run(["php", str(CALL)], input=json.dumps(asked), capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +43,7 @@ def world(home: Path) -> Iterator[tuple[Whmcs, Bench]]:
             with server.root() as cursor:
                 cursor.execute("ALTER USER billing@'%' IDENTIFIED BY 'canary-database'")
             bench = Bench(an_app(url, home), RecordingExecutor())
-            place = {"serverhostname": "127.0.0.1", "serverport": server.port, "serverid": 3}
-            account = {"serverusername": "billing", "serverpassword": "canary-database"}
-            product = {"configoption1": "small", "configoption2": "standard", "configoption3": "split"}
-            service = {"serviceid": 1001, "domain": "shop.test", "password": SECRET, "configoption5": ""}
-            more = {"configoption4": "web,mail,dns", "serveraccesshash": keys.public_pem(home), "status": "Active"}
-            yield Whmcs(place | account | product | service | more), bench
+            yield Whmcs(params(server.port, "canary-database", keys.public_pem(home), SECRET)), bench
             bench.worker.drain(5)
 
 

@@ -126,6 +126,18 @@ def test_what_an_sftp_login_is_not_given_stays_as_it_was(customer: Customer) -> 
     assert customer.job("web.sftp_present")["public_keys"] == []
 
 
+def test_an_sftp_login_without_a_way_in_of_its_own_follows_the_account_s_password(customer: Customer) -> None:
+    customer.done("service.change_password", password_sealed=customer.sealed("first password"))
+    customer.done("web.sftp_present", name="own", password_sealed=customer.sealed("first password"))
+    customer.done("web.sftp_present", name="shared")
+    assert bcrypt.checkpw(b"first password", customer.job("web.sftp_present")["password_hash"].encode())
+    customer.done("service.change_password", password_sealed=customer.sealed("second password"))
+    assert sorted(customer.ran) == [("mail.mailbox_present", "mail1"), ("web.sftp_present", "web1")]
+    job = customer.job("web.sftp_present")
+    assert job["name"] == "w1001_shared"
+    assert bcrypt.checkpw(b"second password", job["password_hash"].encode())
+
+
 def test_what_a_mailbox_is_not_given_stays_as_it_was(customer: Customer) -> None:
     customer.done("mail.mailbox_present", local_part="a", password_sealed=customer.sealed("correct horse"), quota_mb=7)
     first = customer.job("mail.mailbox_present")

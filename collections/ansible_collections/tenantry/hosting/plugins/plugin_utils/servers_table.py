@@ -8,10 +8,11 @@ import ipaddress
 import os
 import re
 import sqlite3
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -136,12 +137,15 @@ def _mariadb(url: str) -> Iterator[Query]:
         raise Unreadable("the Python package pymysql is not installed here") from None
     parts = urlsplit(url)
     try:
+        roots = dict(parse_qsl(parts.query)).get("ssl_ca", "")  # as the orchestrator reads it
+        tls = ssl.create_default_context(cafile=None if roots == "system" else roots) if roots else None
         connection = pymysql.connect(
             host=parts.hostname or "",
             port=parts.port or 3306,
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
             database=parts.path.strip("/"),
+            ssl=tls,
             charset="utf8mb4",
             connect_timeout=_SECONDS,
             read_timeout=_SECONDS,
@@ -149,7 +153,7 @@ def _mariadb(url: str) -> Iterator[Query]:
         )
         with contextlib.closing(connection), connection.cursor() as cursor:
             yield lambda statement: _all(cursor, statement)
-    except (pymysql.MySQLError, ValueError) as error:
+    except (pymysql.MySQLError, ValueError, OSError) as error:
         where = f"{parts.hostname}{parts.path}"
         raise Unreadable(
             f"the database at {where} cannot be read ({_code(error)}); check that it runs, and run `tenantry init`"
