@@ -108,6 +108,7 @@ def close_out(row: Service, operation: int | None) -> None:
     certificates.remove_of(row.id)
     secrets = {"password_hash": "", "contact_email": "", "dkim_public_key": "", "reset_code": ""}
     ended = {"held": False, "withdrawn": False, "deployed": False, "former_domains": None, "terminate_at": None}
+    ended |= {"web_held_for": ""}
     set_status(row, ServiceStatus.TERMINATED, operation_id=operation, error=None, **secrets, **ended)
 
 
