@@ -80,6 +80,7 @@ LOCALS: Mapping[str, Local] = {
     "service.removed": lambda service, operation, _: marks.removed(service, operation),
     "service.usage_recomputed": lambda service, _operation, _removed: figures.recomputed(service),
     "service.limits_enforced": lambda service, _operation, _removed: limits.enforced(service),
+    "service.usage_last": lambda service, operation, _: figures.last_look(service, operation),
     "service.usage_synced": lambda service, _operation, _removed: figures.synced(service),
 }
 

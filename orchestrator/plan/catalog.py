@@ -109,6 +109,7 @@ CATALOG: Mapping[str, Action] = {
         Action(name="service.removed", title="Finish", kind="local"),
         Action(name="service.usage_recomputed", title="Derive the figures", kind="local"),
         Action(name="service.usage_synced", title="Tell the figures", kind="local"),
+        Action(name="service.usage_last", title="Count the last traffic", kind="local"),
         Action(name="service.limits_enforced", title="Finish", kind="local"),
     )
 }

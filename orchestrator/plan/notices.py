@@ -136,6 +136,17 @@ EVENTS: Mapping[str, Event] = {
         title="Service $service exceeds its limit of $subject",
         text="Service $service uses more than its limit of $subject.",
     ),
+    "sync_failing": Event(
+        knob="sync_failing",
+        title="Server $server: its figures cannot be collected",
+        text="The task $task ($action) was given up. The figures of server $server stay what they were and grow old. "
+        "Nothing more is told until collections work again.\n\n$quote\nSee `tenantry usage show --server $server`.",
+    ),
+    "sync_working": Event(
+        knob="sync_failing",
+        title="Server $server: its figures are collected again",
+        text="Collections from server $server ($action) work again.",
+    ),
     "web_suspended": Event(
         knob="web_suspended",
         is_customers=True,

@@ -112,6 +112,7 @@ _LOCAL = frozenset(
         "service.objects_removed",
         "service.removed",
         "service.limits_enforced",
+        "service.usage_last",
     ),
 )
 
