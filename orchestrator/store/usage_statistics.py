@@ -80,6 +80,11 @@ def totals(scope: str) -> list[dict[str, Any]]:
     return [{"name": names.get(row.scope_id, "-"), "day": row.day, **row.figures} for row in rows]
 
 
+def whole() -> dict[str, int]:
+    """Return the newest sum of each metric over all services."""
+    return {name: row[name] for row in totals("all") for name in METRICS if name in row}
+
+
 def collections(server_id: int) -> list[Any]:
     """Return how the last collection of each role of a server went."""
     return list(UsageCollection.select().where(UsageCollection.server_id == server_id).order_by(UsageCollection.role))

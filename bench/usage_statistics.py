@@ -13,7 +13,7 @@ from orchestrator.models.base import database
 from orchestrator.models.fleet import Server
 from orchestrator.plan.usage import days
 from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT
-from orchestrator.store import fleet, usage_export, usage_statistics, views
+from orchestrator.store import fleet, usage_export, usage_statistics
 from orchestrator.store.database import is_sqlite, transaction
 from tests.support import fleet as example
 from tests.support import mariadb
@@ -75,7 +75,7 @@ def _queries(options: argparse.Namespace) -> Mapping[str, Query]:
         },
         "usage export --service": lambda: list(usage_export.rows(month, one, only_month=False)),
         "usage export --service, WHMCS": lambda: usage_export.whmcs(month, one),
-        "GET /metrics": views.usage_totals,
+        "GET /metrics": usage_statistics.whole,
         "v_usage of a service": lambda: database.execute_sql(view).fetchall(),
         "v_usage, one metric of all services": lambda: database.execute_sql(metric).fetchall(),
         "usage export, first row": lambda: next(iter(usage_export.rows(month, None, only_month=False))),
