@@ -9,10 +9,15 @@ from pathlib import Path
 
 import structlog
 
-from bench import chain, figures, queue
+from bench import chain, figures, queue, usage_statistics, usage_sync
 from bench.figures import Figure
 
-SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run, "chain": chain.run}
+SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
+    "queue": queue.run,
+    "chain": chain.run,
+    "statistics": usage_statistics.run,
+    "usage": usage_sync.run,
+}
 
 
 def main() -> None:
@@ -22,6 +27,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="finished tasks that count as a long history")
     parser.add_argument("--samples", type=int, default=150, help="measurements of each kind")
     parser.add_argument("--rounds", type=int, default=3, help="services deployed by each way")
+    parser.add_argument("--services", type=int, default=10_000, help="services that statistics are made of")
+    parser.add_argument("--days", type=int, default=400, help="days of their history")
+    parser.add_argument("--accounts", type=int, default=1_000, help="accounts and mailboxes that are collected from")
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for name in chosen.suite or SUITES:

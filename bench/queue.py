@@ -37,7 +37,7 @@ Timings = dict[str, list[float]]
 def run(options: argparse.Namespace) -> list[Figure]:
     """Measure on SQLite, and on MariaDB where it is installed."""
     found: list[Figure] = []
-    for name, opened in (("SQLite", _sqlite), ("MariaDB", _mariadb)):
+    for name, opened in (("SQLite", sqlite_schema), ("MariaDB", maria_schema)):
         if name == "MariaDB" and mariadb.missing():
             continue
         with opened():
@@ -46,13 +46,15 @@ def run(options: argparse.Namespace) -> list[Figure]:
 
 
 @contextlib.contextmanager
-def _sqlite() -> Iterator[None]:
+def sqlite_schema() -> Iterator[None]:
+    """Hold an empty database of our own in a file."""
     with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, _schema(f"sqlite:///{folder}/tenantry.db"):
         yield
 
 
 @contextlib.contextmanager
-def _mariadb() -> Iterator[None]:
+def maria_schema() -> Iterator[None]:
+    """Hold an empty database on a server of our own."""
     with mariadb.server() as server, _schema(server.url("bench")):
         yield
 
@@ -108,15 +110,16 @@ def _measure(samples: int) -> Timings:
     timings: Timings = {f"claim {_BATCH}": [], f"renew {_BATCH}": [], "finish 1": []}
     for _ in range(samples):
         _top_up()
-        taken = _timed(timings[f"claim {_BATCH}"], lambda: claim.claim(_OWNER, 60, _BATCH))
-        _timed(timings[f"renew {_BATCH}"], lambda taken=taken: leases.heartbeat(taken, 60))
+        taken = timed(timings[f"claim {_BATCH}"], lambda: claim.claim(_OWNER, 60, _BATCH))
+        timed(timings[f"renew {_BATCH}"], lambda taken=taken: leases.heartbeat(taken, 60))
         for number, one in enumerate(taken):
             sink = timings["finish 1"] if number == 0 else []
-            _timed(sink, lambda one=one: _finish(one))
+            timed(sink, lambda one=one: _finish(one))
     return timings
 
 
-def _timed(sink: list[float], work: Callable[[], Any]) -> Any:
+def timed(sink: list[float], work: Callable[[], Any]) -> Any:
+    """Do something, note the milliseconds that it took, and return what came of it."""
     begun = time.perf_counter()
     result = work()
     sink.append((time.perf_counter() - begun) * 1000)

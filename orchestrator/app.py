@@ -18,7 +18,7 @@ from orchestrator.dispatch.worker import Worker
 from orchestrator.execute.base import Executor
 from orchestrator.execute.runner import AnsibleExecutor
 from orchestrator.execute.settings import ExecutorSettings
-from orchestrator.lifecycle import certificates, change, create, deploy, marks, reset, suspend, terminate, usage
+from orchestrator.lifecycle import certificates, change, create, deploy, limits, marks, reset, suspend, terminate, usage
 from orchestrator.lifecycle.base import Apply, Context, Intent, Prepare
 from orchestrator.lifecycle.client import (
     alias_domains,
@@ -50,6 +50,7 @@ INTENTS: Mapping[str, Prepare] = {
     "service.change_password": change.change_password,
     "service.change_domain": change.change_domain,
     "service.sync_usage": usage.sync_usage,
+    "service.enforce_limits": limits.enforce,
     "web.domain_present": alias_domains.domain_present,
     "web.domain_absent": alias_domains.domain_absent,
     "web.php_present": website.php_present,
@@ -78,6 +79,8 @@ LOCALS: Mapping[str, Local] = {
     "service.objects_removed": lambda service, _, removed: marks.objects_removed(service, removed),
     "service.removed": lambda service, operation, _: marks.removed(service, operation),
     "service.usage_recomputed": lambda service, _operation, _removed: figures.recomputed(service),
+    "service.limits_enforced": lambda service, _operation, _removed: limits.enforced(service),
+    "service.usage_last": lambda service, operation, _: figures.last_look(service, operation),
     "service.usage_synced": lambda service, _operation, _removed: figures.synced(service),
 }
 

@@ -57,8 +57,12 @@ def limits() -> str:
     rows = [
         f"| `{name}` | {limit.default} | {limit.low} to {limit.high} | {limit.help} |" for name, limit in LIMITS.items()
     ]
+    words = [
+        "| `php_version` | 8.2 | installed versions | PHP of the website |",
+        "| `over_limit` | notify | notify, suspend-web | What follows when the website uses more disk or traffic |",
+    ]
     head = "# Limits of a package\n\n| limit | default | allowed | what it limits |\n|---|---|---|---|\n"
-    return _page(head + "\n".join([*rows, "| `php_version` | 8.2 | installed versions | PHP of the website |"]))
+    return _page(head + "\n".join([*rows, *words]))
 
 
 def commands() -> str:

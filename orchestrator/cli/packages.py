@@ -16,7 +16,17 @@ from orchestrator.store import fleet
 
 cli = typer.Typer(help="Limits that a product gives its services.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_COLUMNS = ("name", "web_disk_mb", "mail_disk_mb", "bandwidth_mb", "databases", "mailboxes", "php_version")
+_COLUMNS = (
+    "name",
+    "web_disk_mb",
+    "mail_disk_mb",
+    "bandwidth_mb",
+    "databases",
+    "mailboxes",
+    "php_version",
+    "over_limit",
+)
+_LIMIT_HELP = "NAME=VALUE; may be repeated. over_limit=suspend-web suspends the website of who uses more."
 
 
 def _row(package: Package) -> dict[str, Any]:
@@ -26,7 +36,7 @@ def _row(package: Package) -> dict[str, Any]:
 @cli.command("add")
 def add(
     name: str,
-    limit: Annotated[list[str] | None, typer.Option("--limit", "-l", help="NAME=VALUE; may be repeated.")] = None,
+    limit: Annotated[list[str] | None, typer.Option("--limit", "-l", help=_LIMIT_HELP)] = None,
 ) -> None:
     """Add a package; limits that are not given take their defaults."""
     app()

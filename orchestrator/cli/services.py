@@ -84,8 +84,9 @@ def show_service(service_id: ServiceId, as_json: Json = False) -> None:
     """Show one service."""
     app()
     row = services.get(service_id)
+    reasons = {"suspend_reason": row.suspend_reason or None, "web_held_for": row.web_held_for or None}
     more = {"username": row.username, "uid": row.uid, "roles": row.roles.split(","), "limits": row.limits}
-    show_one({**_row(row), **more, "generation": row.generation, "operation_id": row.operation_id}, as_json)
+    show_one({**_row(row), **reasons, **more, "generation": row.generation, "operation_id": row.operation_id}, as_json)
 
 
 @cli.command("timeline")

@@ -41,6 +41,7 @@ def show_usage(
     top: Annotated[str, typer.Option(help="The services with the most of this metric.")] = "",
     history: Annotated[int, typer.Option(help="Days of history instead.", min=0, max=3650)] = 0,
     limit: Annotated[int, typer.Option(help="Services of --top.", min=1, max=1000)] = 20,
+    of: Annotated[str, typer.Option(help="With --by and --history: which server, package or group.")] = "",
     as_json: Json = False,
 ) -> None:
     """Show current figures, sums, the largest users, history or a server; no server is asked."""
@@ -52,7 +53,7 @@ def show_usage(
     elif top:
         _top(top, limit, as_json)
     else:
-        _sums(by, history, as_json)
+        _sums(by, of, history, as_json)
 
 
 def _interval() -> timedelta:
@@ -123,15 +124,15 @@ def _top(metric: str, limit: int, as_json: bool) -> None:
     show(shown, ("service", "domain", "value", "unit"), as_json)
 
 
-def _sums(by: str, history: int, as_json: bool) -> None:
+def _sums(by: str, of: str, history: int, as_json: bool) -> None:
     if by not in usage_statistics.SCOPES:
         raise InvalidInput("--by", f"{by[:40]!r} is not known", f"give one of {', '.join(usage_statistics.SCOPES)}")
     columns = ("services", "disk", "web_disk", "mail_disk", "bandwidth", "web_in", "web_out", "mailboxes", "databases")
+    if bool(of) != (bool(history) and by != "all"):
+        raise InvalidInput("--of", "goes with --by and --history, and they with it", f"name one {by} and give the days")
     if history:
-        if by != "all":
-            raise InvalidInput("--history", f"goes with no --by {by}", "leave --by out, or give a service")
-        rows = [{"day": row.day, **row.figures} for row in usage_statistics.trend("all", 0, *_last_days(history))]
-        show(rows, ("day", *columns), as_json)
+        found = usage_statistics.trend(by, usage_statistics.scope_id(by, of), *_last_days(history))
+        show([{"day": row.day, **row.figures} for row in found], ("day", *columns), as_json)
         return
     show(usage_statistics.totals(by), ("name", "day", *columns), as_json)
 
@@ -165,4 +166,4 @@ def export(
         usage_files.write_json(usage_export.whmcs(period, service_id))
         return
     rows = usage_export.rows(period, service_id, only_month=bool(month))
-    usage_files.write_csv(rows) if form is Format.CSV else usage_files.write_json(rows)
+    usage_files.write_csv(rows) if form is Format.CSV else usage_files.write_json(list(rows))

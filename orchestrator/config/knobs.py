@@ -99,6 +99,8 @@ EVENTS: Mapping[str, str] = {
     "usage_synced": "figures that somebody has asked for are there (webhooks only)",
     "usage_warning": "80 % of a limit are used",
     "usage_exceeded": "a limit is exceeded",
+    "sync_failing": "the figures of a server cannot be collected, or can be again",
+    "web_suspended": "a website is suspended for what it uses, or answers again",
     "suspended": "a service is suspended",
     "terminated": "a service is terminated",
     "server_unreachable": "a server does not answer",

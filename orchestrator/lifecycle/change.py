@@ -18,7 +18,7 @@ from orchestrator.models.service import Service
 from orchestrator.plan import chains, limits, placement
 from orchestrator.plan.snapshot import ServiceView
 from orchestrator.plan.steps import mailbox_step, sftp_step
-from orchestrator.store import fleet, mailboxes, objects, parents, renames, services
+from orchestrator.store import fleet, mailboxes, objects, parents, renames, services, usage_limits
 
 _S = ServiceStatus
 _COUNTED = {
@@ -47,6 +47,7 @@ def change_package(intent: Intent, context: Context) -> Apply:
         roles = _roles(row, package.limits, name)
         values = {"package_id": package.id, "limits": package.limits, "roles": ",".join(sorted(roles))}
         mailboxes.fit(row, package.limits)
+        usage_limits.forget(row.id)
         return begin.generation(row, intent, chains.reach, _towards(row), **values)
 
     return apply

@@ -9,7 +9,7 @@ from orchestrator.core.clock import utc_now
 from orchestrator.core.states import Desired, ServiceStatus
 from orchestrator.models.service import Service
 from orchestrator.plan.certificates import names
-from orchestrator.store import certificates, notices, objects, services, snapshots, timeline
+from orchestrator.store import certificates, notices, objects, services, snapshots, timeline, usage
 
 _SKIPPED = {"skipped": "a newer request has taken over"}
 
@@ -23,6 +23,7 @@ def active(service_id: int, operation_id: int, removed: Sequence[Any]) -> dict[s
     answer = _arrived(row, Desired.ACTIVE, ServiceStatus.ACTIVE, removed, **values)
     if answer is not _SKIPPED:
         certificates.arrived(row.id, names.of_roles(snapshots.of(row.id)), utc_now())
+        usage.recompute([row.id], utc_now())  # its limits may be others now, and nothing was enforced on the way
     return answer
 
 

@@ -46,6 +46,7 @@ class Service(BaseModel):
     vanity_name = CharField()
     reset_code = CharField()  # the answer that confirms a factory reset
     reset_until = UtcDateTimeField(null=True)
+    web_held_for = CharField()  # limits that its web account is suspended for: "bandwidth,web_disk"
     https_redirect = BooleanField()  # effective while there is a valid certificate
 
     class Meta:

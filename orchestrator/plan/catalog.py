@@ -53,6 +53,7 @@ CATALOG: Mapping[str, Action] = {
         _intent("service.change_password", "Change the password"),
         _intent("service.change_domain", "Change the domain"),
         _intent("service.sync_usage", "Collect the usage"),
+        _intent("service.enforce_limits", "Apply the limits of the package"),
         _step("server.prepare", "Prepare the server", "", 1200),
         _step("server.sync_usage", "Collect the usage", "", 900),
         _step("server.sync_status", "Look at the server", ""),
@@ -108,6 +109,8 @@ CATALOG: Mapping[str, Action] = {
         Action(name="service.removed", title="Finish", kind="local"),
         Action(name="service.usage_recomputed", title="Derive the figures", kind="local"),
         Action(name="service.usage_synced", title="Tell the figures", kind="local"),
+        Action(name="service.usage_last", title="Count the last traffic", kind="local"),
+        Action(name="service.limits_enforced", title="Finish", kind="local"),
     )
 }
 

@@ -40,7 +40,8 @@ def reset(service: ServiceView) -> Plan:
 def _awake(service: ServiceView, steps: Sequence[StepSpec]) -> list[StepSpec]:
     """Return the steps, and after them on each server those that wake the service, less what the steps do anyway."""
     there = {step.key for step in steps}
-    wake = [step for step in suspensions.wake(service) if step.key not in there] if service.held else []
+    marks = suspensions.wake(service) if service.held else suspensions.overlay(service) if service.web_held else []
+    wake = [step for step in marks if step.key not in there]
     return [*steps, *after(wake, steps)]
 
 

@@ -41,20 +41,24 @@ LIMITS: Mapping[str, Limit] = {
 }
 PHP_VERSION = "php_version"
 _DEFAULT_PHP = "8.2"  # Debian 12's own
+OVER_LIMIT = "over_limit"  # what follows when the web account uses more than its disk or traffic
+NOTIFY, SUSPEND_WEB = "notify", "suspend-web"
 
 
 def parse(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a package's limits with defaults filled in; InvalidInput names the first one that is unusable."""
     resolved: dict[str, Any] = {name: limit.default for name, limit in LIMITS.items()}
-    resolved[PHP_VERSION] = _DEFAULT_PHP
+    resolved |= {PHP_VERSION: _DEFAULT_PHP, OVER_LIMIT: NOTIFY}
+    words = {PHP_VERSION: php_version, OVER_LIMIT: over_limit}
     for name, value in given.items():
-        resolved[name] = php_version(value) if name == PHP_VERSION else _number(name, value)
+        resolved[name] = words[name](value) if name in words else _number(name, value)
     return resolved
 
 
 def _number(name: str, value: Any) -> int:
     if name not in LIMITS:
-        raise InvalidInput(name, "is no limit of a package", f"use one of {', '.join([*LIMITS, PHP_VERSION])}")
+        known = ", ".join([*LIMITS, PHP_VERSION, OVER_LIMIT])
+        raise InvalidInput(name, "is no limit of a package", f"use one of {known}")
     limit = LIMITS[name]
     text = str(value)
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,13}", text) or not limit.low <= int(text) <= limit.high:
@@ -67,6 +71,13 @@ def php_version(value: Any, field: str = PHP_VERSION) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[5-9]\.[0-9]", value):
         raise InvalidInput(field, "is no PHP version", "give one such as 8.2")
     return value
+
+
+def over_limit(value: Any) -> str:
+    """Return a policy: notify, or suspend-web."""
+    if value not in (NOTIFY, SUSPEND_WEB):
+        raise InvalidInput(OVER_LIMIT, f"{str(value)[:20]!r} is not known", f"give {NOTIFY} or {SUSPEND_WEB}")
+    return str(value)
 
 
 def of(limits: Mapping[str, Any], name: str) -> int:

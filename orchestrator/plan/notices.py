@@ -136,6 +136,30 @@ EVENTS: Mapping[str, Event] = {
         title="Service $service exceeds its limit of $subject",
         text="Service $service uses more than its limit of $subject.",
     ),
+    "sync_failing": Event(
+        knob="sync_failing",
+        title="Server $server: its figures cannot be collected",
+        text="The task $task ($action) was given up. The figures of server $server stay what they were and grow old. "
+        "Nothing more is told until collections work again.\n\n$quote\nSee `tenantry usage show --server $server`.",
+    ),
+    "sync_working": Event(
+        knob="sync_failing",
+        title="Server $server: its figures are collected again",
+        text="Collections from server $server ($action) work again.",
+    ),
+    "web_suspended": Event(
+        knob="web_suspended",
+        is_customers=True,
+        title="The website of $domain is suspended",
+        text="The website of $domain uses more than its package allows ($subject). It answers again when it uses less, or "
+        "with a larger package. Mail and DNS are not affected.",
+    ),
+    "web_resumed": Event(
+        knob="web_suspended",
+        is_customers=True,
+        title="The website of $domain answers again",
+        text="The website of $domain is within the limits of its package again and is no longer suspended for them.",
+    ),
 }
 
 

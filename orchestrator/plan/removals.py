@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from orchestrator.core.records import StepSpec
 from orchestrator.plan.objects import MailboxView
 from orchestrator.plan.snapshot import ServiceView
-from orchestrator.plan.steps import of, record_step
+from orchestrator.plan.steps import keys, of, record_step
+
+LAST_LOOK = "service.usage_last"
 
 
 def all_of(service: ServiceView) -> list[StepSpec]:
@@ -16,12 +18,16 @@ def all_of(service: ServiceView) -> list[StepSpec]:
 
 
 def web_of(service: ServiceView) -> list[StepSpec]:
-    """Return the removal of the web account: its sites first, so that nothing of it is served half gone."""
+    """Return the removal of the web account: its sites first, so that nothing of it is served half gone.
+
+    Between them its traffic is counted for the last time: the logs go with the account.
+    """
     if not service.has_web or service.web is None:
         return []
     server = service.web.name
     sites = [_domain(server, name) for name in (service.domain, *service.former_domains)]
-    return [*sites, of("web.account_absent", server, *sites)]
+    counted = StepSpec(key=LAST_LOOK, action=LAST_LOOK, needs=keys(tuple(sites)))
+    return [*sites, counted, of("web.account_absent", server, counted)]
 
 
 def mail_of(service: ServiceView) -> list[StepSpec]:

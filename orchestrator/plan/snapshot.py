@@ -83,6 +83,7 @@ class ServiceView:
     desired: str = Desired.ACTIVE
     held: bool = False  # a mark of suspension may lie on its servers
     withdrawn: bool = False  # and its zone may not be served
+    web_held: bool = False  # its web account is suspended for what it uses, whatever billing says
     deployed: bool = False  # the whole chain has run since the last change of its shape
     suspension: Suspension = field(default_factory=Suspension)
     former_domains: tuple[str, ...] = ()
@@ -119,6 +120,11 @@ class ServiceView:
         if self.desired == Desired.SUSPENDED:
             return self.suspension.dns == "withdraw"
         return self.desired == Desired.TERMINATED
+
+    @property
+    def is_web_off(self) -> bool:
+        """True when its web account is to be suspended, for whatever reason."""
+        return self.web_held or self.desired != Desired.ACTIVE
 
     @property
     def has_web(self) -> bool:

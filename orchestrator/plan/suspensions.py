@@ -23,10 +23,15 @@ def wake(service: ServiceView) -> list[StepSpec]:
     return steps
 
 
+def overlay(service: ServiceView) -> list[StepSpec]:
+    """Return the step that gives the web account the mark it should have: over a limit it is suspended, by billing or not."""
+    if not service.has_web or service.web is None:
+        return []
+    return [of(f"web.account_{'suspended' if service.is_web_off else 'active'}", service.web.name)]
+
+
 def _accounts(service: ServiceView, state: str) -> list[StepSpec]:
-    steps = []
-    if service.has_web and service.web is not None:
-        steps.append(of(f"web.account_{state}", service.web.name))
+    steps = overlay(service)
     if service.has_mail and service.mail is not None:
         steps.append(of(f"mail.account_{state}", service.mail.name))
     return steps

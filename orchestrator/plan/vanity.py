@@ -106,7 +106,14 @@ _MUST_HAVE = frozenset(
     ("username", "domain", "local_part", "shared_owner", "zone")
 )  # left out they would mean somebody else's
 _LOCAL = frozenset(
-    ("service.status_active", "service.status_suspended", "service.objects_removed", "service.removed"),
+    (
+        "service.status_active",
+        "service.status_suspended",
+        "service.objects_removed",
+        "service.removed",
+        "service.limits_enforced",
+        "service.usage_last",
+    ),
 )
 
 

@@ -106,12 +106,15 @@ def _absent(field: str, what: str) -> Callable[[ServiceView, _Params], Json]:
 
 
 def _suspended(service: ServiceView, _: _Params) -> Json:
+    require(service.is_web_off, "web account")
     policy = service.suspension
     page = pages.suspended(policy.page, service.domain)
     return {"username": service.username, "page": page, "retry_after": policy.retry_after}
 
 
 def _active(service: ServiceView, _: _Params) -> Json:
+    """Refused while anything holds the account: the end of one reason to suspend it is not the end of the other."""
+    require(not service.is_web_off, "web account")
     return {"username": service.username}
 
 

@@ -15,7 +15,7 @@ from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, Task
 from orchestrator.plan.backoff import STOPPED, UNCOUNTED, Verdict
 from orchestrator.plan.notices import FAILED, RECOVERED
-from orchestrator.store import notices
+from orchestrator.store import notices, usage_outcome
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, locked, transaction
 from orchestrator.store.tasks import abandon, fail_service, log
@@ -61,6 +61,8 @@ def _record(
     row.unreachable += result.outcome is Outcome.UNREACHABLE
     verdict = decide(row, result)
     _store(row, result, verdict, produced)
+    if usage_outcome.is_sync(row) and not result.outcome.is_success:
+        usage_outcome.let_go(row)
     _log_attempt(row, result)
     _note_server(row, result.outcome, circuit)
     _follow(row, verdict.status, result)
@@ -182,6 +184,9 @@ def _close_operation(row: Task) -> None:
 
 def _recovered(row: Task) -> None:
     """Whoever was told of the failure is told of the success."""
+    if usage_outcome.is_sync(row):
+        usage_outcome.succeeded(row)
+        return
     if notices.has_told(FAILED, _subject(row)):
         notices.write(RECOVERED, _subject(row), {"task": row.id, "service": row.service_id, "action": row.action})
 
@@ -198,6 +203,9 @@ def _fail(row: Task, result: RunResult) -> None:
             (Operation.id == row.operation_id) & (Operation.status != "cancelled")
         ).execute()
         fail_service(row, message)
+    if usage_outcome.is_sync(row):
+        usage_outcome.failed(row, message)
+        return
     told = {"task": row.id, "service": row.service_id, "action": row.action, "error": message}
     notices.write(FAILED, _subject(row), told)
 

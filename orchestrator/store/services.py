@@ -13,7 +13,7 @@ from orchestrator.core.states import ServiceStatus, check_service_transition
 from orchestrator.models.fleet import Counter, Server
 from orchestrator.models.service import DomainName, Mailbox, Placement, Service
 from orchestrator.plan.snapshot import ServerView
-from orchestrator.store import certificates, parents
+from orchestrator.store import certificates, parents, usage_intake
 from orchestrator.store.database import database_now, locked
 from orchestrator.store.objects import remove_all
 
@@ -116,8 +116,10 @@ def close_out(row: Service, operation: int | None) -> None:
     """
     remove_all(row.id)
     certificates.remove_of(row.id)
+    usage_intake.forget(row.id)
     secrets = {"password_hash": "", "contact_email": "", "dkim_public_key": "", "reset_code": ""}
     ended = {"held": False, "withdrawn": False, "deployed": False, "former_domains": None, "terminate_at": None}
+    ended |= {"web_held_for": ""}
     set_status(row, ServiceStatus.TERMINATED, operation_id=operation, error=None, **secrets, **ended)
 
 

@@ -47,6 +47,7 @@ def of(service_id: int) -> ServiceView:
         desired=row.desired,
         held=row.held,
         withdrawn=row.withdrawn,
+        web_held=bool(row.web_held_for),
         deployed=row.deployed,
         https_redirect=row.https_redirect,
         suspension=suspension(group.settings if group else {}),

@@ -1,4 +1,4 @@
-"""From raw figures to what people and billing read: current figures, months, history, notices."""
+"""From raw figures to what people and billing read: current figures, months, history; then the limits."""
 
 from __future__ import annotations
 
@@ -10,23 +10,14 @@ from zoneinfo import ZoneInfo
 
 from peewee import fn
 
-from orchestrator.models.service import Mailbox, Service
-from orchestrator.models.usage import (
-    UsageAlert,
-    UsageCurrent,
-    UsageDay,
-    UsageFigure,
-    UsageHistory,
-    UsageMailbox,
-)
-from orchestrator.plan.usage import days, thresholds
+from orchestrator.models.service import Service
+from orchestrator.models.usage import UsageCurrent, UsageDay, UsageFigure, UsageHistory
+from orchestrator.plan.usage import days
 from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT, of_role, with_derived
-from orchestrator.store import fleet
-from orchestrator.store.notices import write as notice
+from orchestrator.store import fleet, usage_limits
 from orchestrator.store.usage_intake import chunks, replace
 
 Days = dict[int, dict[int, dict[str, int]]]  # service -> day -> counter -> value
-_EVENTS = {thresholds.NEAR: "usage_near_limit", thresholds.EXCEEDED: "usage_limit_exceeded"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +55,7 @@ def _recompute(service_ids: list[int], moment: Moment, touched: list[int]) -> No
     counted = _counted(service_ids, months[0], months[-1])
     rows: list[dict[str, Any]] = []
     history: list[dict[str, Any]] = []
+    judged: dict[int, dict[str, int]] = {}
     stored = _history(service_ids, touched)
     services = {row.id: row for row in Service.select().where(Service.id << service_ids)}
     for number, service in services.items():
@@ -78,10 +70,11 @@ def _recompute(service_ids: list[int], moment: Moment, touched: list[int]) -> No
             sums = with_derived(_month(counted.get(number, {}), month, roles), wanted)
             rows += [_row(number, name, value, days.period_of(month), collected) for name, value in sums.items()]
             if month == moment.month:
-                _tell(service, {**now_true, **sums}, moment.now)
+                judged[number] = {**now_true, **sums}
         history += _history_rows(number, moment, touched, now_true, counted.get(number, {}), stored)
     replace(UsageCurrent, rows)
     replace(UsageHistory, history)
+    usage_limits.review([services[number] for number in judged], judged, moment.now)
 
 
 def _row(service: int, metric: str, value: int, period: str, collected_at: datetime) -> dict[str, Any]:
@@ -149,31 +142,3 @@ def _history_rows(
         if figures:
             found.append({"service_id": service, "day": day, "figures": figures})
     return found
-
-
-def _tell(service: Service, figures: Mapping[str, int], now: datetime) -> None:
-    """Write a notice for every limit that has become near or exceeded, and remember it until the figure has fallen."""
-    warn = int(fleet.knob_value("usage.warn_percent"))
-    quotas = {f"{box.local_part}@{box.domain}": box.quota_mb for box in _boxes(service.id)}
-    sizes = UsageMailbox.select().where(UsageMailbox.service_id == service.id)
-    boxes = [thresholds.mailbox_use(row.address, row.bytes, quotas.get(row.address, 0)) for row in sizes]
-    before = {
-        row.subject: row.level for row in UsageAlert.select().where(UsageAlert.service_id == service.id)
-    }  # fmt: skip
-    for use in [*thresholds.uses(figures, service.limits), *filter(None, boxes)]:
-        level = thresholds.level(use, before.get(use.subject, thresholds.OK), warn)
-        if level == before.get(use.subject, thresholds.OK):
-            continue
-        key = {"service_id": service.id, "subject": use.subject}
-        replace(UsageAlert, [{**key, "level": level, "raised_at": now}])
-        if level > before.get(use.subject, thresholds.OK):
-            payload = {"service": service.id, "domain": service.domain, "subject": use.subject}
-            notice(
-                _EVENTS[level],
-                f"usage:{service.id}:{use.subject}"[:160],
-                {**payload, "value": use.value, "limit": use.limit},
-            )
-
-
-def _boxes(service_id: int) -> Any:
-    return Mailbox.select().where(Mailbox.service_id == service_id)

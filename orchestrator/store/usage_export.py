@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from orchestrator.models.service import Service
 from orchestrator.models.usage import UsageCurrent
 from orchestrator.plan.usage import days
 from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT
+from orchestrator.store.usage_intake import chunks
 
 COLUMNS = ("service_id", "tenant", "domain", "metric", "value", "unit", "period", "collected_at")
 # What WHMCS's MetricProvider is given: system name -> (metric, type).
@@ -20,17 +21,32 @@ _WHMCS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def rows(month: int, service_id: int | None, only_month: bool) -> list[dict[str, Any]]:
-    """Return the figures of services: those of a month, and what is true now unless ``only_month``."""
+def rows(
+    month: int, service_id: int | None, only_month: bool, metrics: Collection[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Yield the figures of services by id: those of a month, and what is true now unless ``only_month``.
+
+    They are read a few hundred services at a time, so the first ones come at once and memory does not grow with their number.
+    """
     periods = [days.period_of(month), *([] if only_month else [SNAPSHOT])]
-    query: Any = UsageCurrent.select(UsageCurrent, Service.username.alias("tenant"), Service.domain).join(
-        Service, on=(Service.id == UsageCurrent.service_id)
-    )
-    query = query.where(UsageCurrent.period << periods)
-    if service_id is not None:
-        query = query.where(UsageCurrent.service_id == service_id)
+    wanted = UsageCurrent.period << periods
+    if metrics:
+        wanted &= UsageCurrent.metric << list(metrics)
+    columns = [Service.username if name == "tenant" else _column(name) for name in COLUMNS]
+    query: Any = UsageCurrent.select(*columns).join(Service, on=(Service.id == UsageCurrent.service_id))
     ordered = query.order_by(UsageCurrent.service_id, UsageCurrent.period, UsageCurrent.metric)
-    return [{name: getattr(row, name) for name in COLUMNS} for row in ordered.objects()]
+    for part in chunks(_numbers() if service_id is None else [service_id]):
+        for row in list(ordered.where(wanted & (UsageCurrent.service_id << part)).tuples()):
+            yield dict(zip(COLUMNS, row, strict=True))
+
+
+def _column(name: str) -> Any:
+    return getattr(Service if name == "domain" else UsageCurrent, name)
+
+
+def _numbers() -> list[int]:
+    rows: Any = Service.select(Service.id).order_by(Service.id).tuples()
+    return [number for (number,) in rows]
 
 
 def whmcs(month: int, service_id: int | None) -> dict[str, Any]:
@@ -45,7 +61,7 @@ def whmcs(month: int, service_id: int | None) -> dict[str, Any]:
         services = services.where(Service.id == service_id)
     have = {row.id: (row.username, frozenset(row.roles.split(","))) for row in services}
     found: dict[int, dict[str, int]] = {}
-    for row in rows(month, service_id, only_month=False):
+    for row in rows(month, service_id, only_month=False, metrics=[metric for metric, _ in _WHMCS.values()]):
         if row["period"] == SNAPSHOT or METRICS[row["metric"]].is_counter:
             found.setdefault(row["service_id"], {})[row["metric"]] = row["value"]
     for number, figures in found.items():

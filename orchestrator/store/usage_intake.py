@@ -10,11 +10,14 @@ from orchestrator.core.states import Role, ServiceStatus
 from orchestrator.models.service import Mailbox, Placement, Service
 from orchestrator.models.usage import (
     ServerStatusRow,
+    UsageAlert,
     UsageCollection,
+    UsageCurrent,
     UsageDay,
     UsageFigure,
     UsageMailbox,
 )
+from orchestrator.plan.usage.metrics import SNAPSHOT
 from orchestrator.plan.usage.reading import Known, Reading
 
 _CHUNK = 400  # rows of one statement: SQLite takes a bounded number of values
@@ -138,6 +141,13 @@ def _keep_mailboxes(reading: Reading, now: datetime) -> None:
         for address, size, messages in boxes
     ]
     replace(UsageMailbox, rows)
+
+
+def forget(service_id: int) -> None:
+    """Forget what is true of a service now; what it has used in the days and months before stays."""
+    for model in (UsageFigure, UsageMailbox, UsageAlert):
+        model.delete().where(model.service_id == service_id).execute()
+    UsageCurrent.delete().where((UsageCurrent.service_id == service_id) & (UsageCurrent.period == SNAPSHOT)).execute()
 
 
 def keep_status(server_id: int, status: dict[str, Any], now: datetime) -> None:

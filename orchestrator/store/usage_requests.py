@@ -7,17 +7,19 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from orchestrator.core.states import OPEN_STATUSES, ServerStatus
+from orchestrator.core.errors import Busy
+from orchestrator.core.states import OPEN_STATUSES, ServerStatus, TaskStatus
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Placement
 from orchestrator.models.task import Task
 from orchestrator.models.usage import UsageRequest
 from orchestrator.plan.usage import schedule
-from orchestrator.store import fleet
+from orchestrator.store import fleet, waiting
 from orchestrator.store.database import locked, transaction
 from orchestrator.store.usage_intake import replace
 
 USAGE, STATUS = "server.sync_usage", "server.sync_status"
+LAST_LOOK_OF = "web.account_absent"  # removes the logs in which traffic is that nobody has counted yet
 _SHIFTS: Mapping[str, float] = {USAGE: 0.0, STATUS: 0.5}  # the two questions fall into different halves of the interval
 _SCHEDULED_PRIORITY = 200
 _WORKING = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
@@ -37,6 +39,25 @@ def ask(action: str, server_id: int, requested_by: str, priority: int = 100) -> 
         return int(found.id)
     values: dict[str, Any] = {"action": action, "server_id": server_id}
     return int(Task.insert(**values, requested_by=requested_by, priority=priority).execute())
+
+
+def ask_last(service_id: int, operation_id: int) -> list[int]:
+    """Let the removal of web accounts in an operation wait for one more look at their servers; returns the tasks.
+
+    Called when nothing of the service is served any more. Busy while a server is being asked: that may have read the
+    account's logs before the last lines were written.
+    """
+    removals = Task.select().where((Task.operation_id == operation_id) & (Task.action == LAST_LOOK_OF))
+    working = Server.select(Server.id).where(Server.status << list(_WORKING))
+    asked = []
+    for removal in list(removals.where((Task.status == TaskStatus.WAITING) & (Task.server_id << working))):
+        server = int(removal.server_id)
+        same = (Task.action == USAGE) & (Task.server_id == server) & (Task.status == TaskStatus.RUNNING)
+        if Task.select().where(same).exists():
+            raise Busy(f"server {server} is being asked for its figures; service {service_id} needs the next look")
+        asked.append(ask(USAGE, server, "service.terminate"))
+        waiting.let_wait([removal], asked[-1])
+    return asked
 
 
 def ask_due(now: datetime) -> int:

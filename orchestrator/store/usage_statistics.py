@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,6 @@ from orchestrator.models.usage import (
     UsageCollection,
     UsageCurrent,
     UsageDay,
-    UsageFigure,
     UsageHistory,
     UsageMailbox,
     UsageMonth,
@@ -21,7 +21,7 @@ from orchestrator.models.usage import (
 )
 from orchestrator.plan.usage import days
 from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT
-from orchestrator.store import usage
+from orchestrator.store import fleet, usage
 from orchestrator.store.database import transaction
 from orchestrator.store.usage_intake import replace
 
@@ -64,6 +64,12 @@ def trend(scope: str, scope_id: int, first: int, last: int) -> list[Any]:
     return list(UsageTotal.select().where(mine & UsageTotal.day.between(first, last)).order_by(UsageTotal.day))
 
 
+def scope_id(scope: str, name: str) -> int:
+    """Return the number of a server, package or group by its name, 0 of everything; NotFound when there is none."""
+    by_name: dict[str, Callable[[str], Any]] = {"server": fleet.server, "package": fleet.package, "group": fleet.group}
+    return int(by_name[scope](name).id) if scope in by_name else 0
+
+
 def totals(scope: str) -> list[dict[str, Any]]:
     """Return the newest sums of every server, package or group that has any: name, day, figures."""
     last = UsageTotal.select().where(UsageTotal.scope == scope).order_by(UsageTotal.day.desc()).first()
@@ -72,6 +78,11 @@ def totals(scope: str) -> list[dict[str, Any]]:
     names = {row.id: row.name for row in _NAMED[scope].select()} if scope in _NAMED else {0: "all"}
     rows = UsageTotal.select().where((UsageTotal.scope == scope) & (UsageTotal.day == last.day))
     return [{"name": names.get(row.scope_id, "-"), "day": row.day, **row.figures} for row in rows]
+
+
+def whole() -> dict[str, int]:
+    """Return the newest sum of each metric over all services."""
+    return {name: row[name] for row in totals("all") for name in METRICS if name in row}
 
 
 def collections(server_id: int) -> list[Any]:
@@ -121,7 +132,7 @@ def _scopes() -> dict[int, dict[str, list[tuple[str, int]]]]:
 
 
 def purge(retention_days: int, now: datetime) -> None:
-    """Fold days of before the retention into a row a month, and forget what only terminated services have."""
+    """Fold days of before the retention into a row a month, and forget single counters and sums that are too old."""
     today = days.day_of(now, usage.zone())
     before = days.days_before(today, retention_days)
     while transaction(lambda: _fold(before)):
@@ -129,11 +140,6 @@ def purge(retention_days: int, now: datetime) -> None:
     counted = days.days_before(today, _COUNTED_DAYS)
     transaction(lambda: UsageDay.delete().where(UsageDay.day < counted).execute())
     transaction(lambda: UsageTotal.delete().where(UsageTotal.day < before).execute())
-    gone = Service.select(Service.id).where(Service.status == ServiceStatus.TERMINATED)
-    for model in (UsageFigure, UsageMailbox):
-        transaction(model.delete().where(model.service_id << gone).execute)
-    is_over = (UsageCurrent.period == SNAPSHOT) & (UsageCurrent.service_id << gone)
-    transaction(lambda: UsageCurrent.delete().where(is_over).execute())
 
 
 def _fold(before: int) -> int:

@@ -86,13 +86,6 @@ def counts(name: str) -> dict[str, int]:
     return {row["status"]: int(row["number"]) for row in query.dicts().execute(database)}
 
 
-def usage_totals() -> list[dict[str, Any]]:
-    """Return the sum of each figure over all services: metric, unit, value."""
-    view = _view("v_usage")
-    query = view.select(view.metric, view.unit, fn.SUM(view.value).alias("value")).group_by(view.metric, view.unit)
-    return [{**row, "value": int(row["value"])} for row in query.dicts().execute(database)]
-
-
 def _view(name: str) -> Any:
     return Table(name, _COLUMNS[name])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from orchestrator.store import notices, views
+from orchestrator.plan.usage.metrics import METRICS
+from orchestrator.store import notices, usage_statistics, views
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
@@ -22,8 +23,8 @@ def metrics() -> str:
         ),
         *_gauge(
             "tenantry_usage",
-            "Sum over all services",
-            [({"metric": row["metric"], "unit": row["unit"]}, row["value"]) for row in views.usage_totals()],
+            "Sum over all services; of a counter that of the running month",
+            [({"metric": name, "unit": METRICS[name].unit}, value) for name, value in usage_statistics.whole().items()],
         ),
     ]
     return "\n".join(lines) + "\n"

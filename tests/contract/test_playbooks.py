@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def test_a_playbook_accepts_what_it_reads_and_what_the_planner_sends(path: Path)
     if path.parent.name != "server":
         named = {"local_part": "postmaster", "domain": "shop.test", "record": "dkim", "name": "x", "former": "old.test"}
         service = a_full_service(removing=action_of(path).endswith("_absent"))
+        service = replace(service, web_held=action_of(path) == "web.account_suspended")
         job = jobs.build(action_of(path), service, named, "key", 1)
         assert set(job["params"]) <= accepted
 

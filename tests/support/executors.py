@@ -12,6 +12,13 @@ from orchestrator.execute.fake import ScriptedExecutor
 PUBLIC_KEY = "QUJD" * 98  # as long as a 2048-bit key in base64
 
 
+def nothing_used(request: RunRequest) -> dict[str, object]:
+    """Return the report of a server without accounts."""
+    params = request.job["params"]
+    said = {"accounts": {}, "complete": True, "through": params["days"][-2]["day"]}
+    return dict.fromkeys(params["roles"], said)
+
+
 class RecordingExecutor(ScriptedExecutor):
     """Succeeds after ``seconds``; ``script`` may answer otherwise for a request."""
 
@@ -23,6 +30,8 @@ class RecordingExecutor(ScriptedExecutor):
         result = super().answer(request)
         if request.action == "web.challenge_present" and result is self.outcome:
             return replace(result, facts={"thumbprint": request.job["params"]["thumbprint"]})
+        if request.action == "server.sync_usage" and result is self.outcome:
+            return replace(result, usage=nothing_used(request))
         if request.action != "mail.dkim_present" or result is not self.outcome:
             return result
         params = request.job["params"]

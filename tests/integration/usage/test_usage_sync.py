@@ -162,7 +162,7 @@ def test_the_export_for_whmcs_equals_what_is_shown_with_zeros(usage: Usage) -> N
         "bandwidth": "month",
     }
     shown = current(1)
-    rows = usage_export.rows(202611, 1, only_month=False)
+    rows = list(usage_export.rows(202611, 1, only_month=False))
     assert {(row["metric"], row["period"]): row["value"] for row in rows} == shown
 
 

@@ -1,0 +1,5 @@
+-- Which limits a service's web account is suspended for, with commas; empty: none. It lies beside a suspension by billing.
+ALTER TABLE services ${add_column} web_held_for VARCHAR(64) NOT NULL DEFAULT '';
+
+-- The newest sums of a scope, without reading those of all its days.
+CREATE INDEX IF NOT EXISTS usage_totals_day ON usage_totals (scope, day);
