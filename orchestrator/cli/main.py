@@ -29,6 +29,7 @@ from orchestrator.cli import (
     tasks,
     tokens,
     usage,
+    users,
 )
 from orchestrator.cli.edge import app as application
 from orchestrator.cli.edge import bare_app
@@ -64,6 +65,7 @@ cli.add_typer(ssl.cli, name="ssl")
 cli.add_typer(usage.cli, name="usage")
 cli.add_typer(settings.cli, name="settings")
 cli.add_typer(tokens.cli, name="token")
+cli.add_typer(users.cli, name="user")
 cli.add_typer(keys_cli, name="keys")
 cli.command("log")(log.show_log)
 cli.command("doctor")(doctor.doctor)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from orchestrator.cli import asking, progress
 from orchestrator.cli.edge import app
-from orchestrator.cli.output import print_json, show, show_one
+from orchestrator.cli.output import console, print_json, show, show_one
+from orchestrator.config import keys
+from orchestrator.core import links
+from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import InvalidInput
 from orchestrator.core.states import ServiceStatus
 from orchestrator.models.service import Service
@@ -87,6 +91,18 @@ def show_service(service_id: ServiceId, as_json: Json = False) -> None:
     reasons = {"suspend_reason": row.suspend_reason or None, "web_held_for": row.web_held_for or None}
     more = {"username": row.username, "uid": row.uid, "roles": row.roles.split(","), "limits": row.limits}
     show_one({**_row(row), **reasons, **more, "generation": row.generation, "operation_id": row.operation_id}, as_json)
+
+
+@cli.command("link")
+def link(
+    service_id: ServiceId,
+    url: Annotated[str, typer.Option(help="Address that `tenantry serve` is reached at.")] = "http://127.0.0.1:8731",
+) -> None:
+    """Print a link that opens the customer's page of a service for a while (`customer.link_minutes`)."""
+    found = app()
+    until = utc_now() + timedelta(minutes=int(fleet.knob_value("customer.link_minutes")))
+    word = links.sign(keys.link_key(found.settings.home), service_id, until)
+    console.out(f"{url.rstrip('/')}/s/{word}/", highlight=False)
 
 
 @cli.command("timeline")

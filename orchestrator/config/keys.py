@@ -67,5 +67,14 @@ def public_pem(home: Path) -> str:
 
 def storage_key(home: Path) -> bytes:
     """Return the key for secrets in the database: derived (RFC 5869) from the installation's, so there is one file to back up."""
+    return _derived(home, b"tenantry storage")
+
+
+def link_key(home: Path) -> bytes:
+    """Return the key that signs links to customers' pages, derived in the same way."""
+    return _derived(home, b"tenantry customer links")
+
+
+def _derived(home: Path, purpose: bytes) -> bytes:
     private = load_private_key(home).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"tenantry storage").derive(private)
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=purpose).derive(private)

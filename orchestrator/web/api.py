@@ -24,8 +24,11 @@ from orchestrator.store import access
 from orchestrator.store.database import session
 from orchestrator.web import routes, stream
 from orchestrator.web.access import Limiter
+from orchestrator.web.customer import site as customer
+from orchestrator.web.shell import assets
 
 _BODY_BYTES = 2**20
+_PAGES = ("/console/", "/s/", "/assets/")
 _CODES: tuple[tuple[type[TenantryError], int], ...] = (
     (NotFound, 404),
     (InvalidInput, 422),
@@ -42,6 +45,8 @@ def create(app: App, per_second: float = 20.0, burst: float = 60.0) -> FastAPI:
     made.state.tenantry, made.state.limiter, made.state.streams = app, Limiter(per_second, burst), 0
     made.include_router(routes.router)
     made.include_router(stream.router)
+    made.include_router(assets.router)
+    made.mount("/s", customer.create(app))
     made.add_exception_handler(TenantryError, _explained)
     made.add_exception_handler(RequestValidationError, _refused)
     made.middleware("http")(_audited)
@@ -68,7 +73,10 @@ async def _audited(request: Request, call_next: Callable[[Request], Awaitable[Re
     if not is_counted or int(length) > _BODY_BYTES:
         return JSONResponse({"detail": "the body has no length, or more than 1 MB"}, 422)
     answer = await call_next(request)
-    if request.method not in ("GET", "HEAD") or answer.status_code in (401, 403):
+    is_api = not request.url.path.startswith(
+        _PAGES
+    )  # those write an audit of their own; a customer's address is a secret
+    if is_api and (request.method not in ("GET", "HEAD") or answer.status_code in (401, 403)):
         token = getattr(request.state, "token", "")
         await run_in_threadpool(_write, token, request.method, request.url.path, answer.status_code)
     return answer

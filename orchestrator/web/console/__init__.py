@@ -1,0 +1,3 @@
+"""The console of the operators."""
+
+from __future__ import annotations

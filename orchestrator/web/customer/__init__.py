@@ -1,0 +1,3 @@
+"""The page of a customer, opened by a signed link."""
+
+from __future__ import annotations
