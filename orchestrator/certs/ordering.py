@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.certs import private_keys
 from orchestrator.certs.accounts import Accounts
@@ -17,13 +17,12 @@ from orchestrator.certs.acme_network import Refused
 from orchestrator.core.certificates import Trouble
 from orchestrator.models.certificate import AuthorityRow, CertificateRow
 from orchestrator.plan.certificates import buckets as rules
-from orchestrator.plan.certificates import cadence
+from orchestrator.plan.certificates import decision
 from orchestrator.plan.certificates.problems import Problem
 from orchestrator.store import buckets, certificates, material
 from orchestrator.store.database import transaction
 from orchestrator.store.material import PENDING, Pair
 
-_SAME_SET = timedelta(days=120)  # so long the CA remembers a set of names as one to be renewed
 _ALIVE = ("pending", "ready", "processing", "valid")
 
 
@@ -60,7 +59,7 @@ def _resumed(client: Authority, row: CertificateRow, names: Sequence[str]) -> Or
 
 def _new(desk: Desk, authority: AuthorityRow, client: Authority, row: CertificateRow, names: Sequence[str]) -> Order:
     _store_key(desk, row)
-    replaces = row.renewal_id if cadence.is_in_window(certificates.view(row).renewal, desk.now) else ""
+    replaces = row.renewal_id if decision.may_replace(certificates.view(row), desk.now) else ""
     order = _with_replacement(desk, authority, client, row, names, replaces) if replaces else None
     if order is None:
         order = _sent(desk, authority, client, row, names, "")
@@ -100,11 +99,10 @@ def _sent(
 
 
 def _needs(desk: Desk, row: CertificateRow, names: Sequence[str], replaces: str) -> tuple[rules.Need, ...]:
-    same = row.not_before is not None and desk.now - row.not_before < _SAME_SET and set(row.issued_names) == set(names)
     return rules.needs(
         names,
         [desk.registered_domain(name.removeprefix("*.")) for name in names],
-        "ari" if replaces else "set" if same else "",
+        decision.exemption(certificates.view(row), names, bool(replaces), desk.now),
         is_first=not row.serial,
         has_failed=row.failures > 0,
     )
