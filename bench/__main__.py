@@ -11,8 +11,13 @@ import structlog
 
 from bench import chain, figures, queue
 from bench.figures import Figure
+from bench.simulation import suite as simulation
 
-SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run, "chain": chain.run}
+SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
+    "queue": queue.run,
+    "chain": chain.run,
+    "simulation": simulation.run,
+}
 
 
 def main() -> None:
@@ -22,6 +27,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="finished tasks that count as a long history")
     parser.add_argument("--samples", type=int, default=150, help="measurements of each kind")
     parser.add_argument("--rounds", type=int, default=3, help="services deployed by each way")
+    parser.add_argument("--certificates", type=int, default=100_000, help="certificates of the simulated year")
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for name in chosen.suite or SUITES:

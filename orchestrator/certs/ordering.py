@@ -23,6 +23,7 @@ from orchestrator.store import buckets, certificates, material
 from orchestrator.store.database import transaction
 from orchestrator.store.material import PENDING, Pair
 
+_Sent = tuple[Order, tuple[rules.Need, ...]]
 _ALIVE = ("pending", "ready", "processing", "valid")
 
 
@@ -60,16 +61,15 @@ def _resumed(client: Authority, row: CertificateRow, names: Sequence[str]) -> Or
 def _new(desk: Desk, authority: AuthorityRow, client: Authority, row: CertificateRow, names: Sequence[str]) -> Order:
     _store_key(desk, row)
     replaces = row.renewal_id if decision.may_replace(certificates.view(row), desk.now) else ""
-    order = _with_replacement(desk, authority, client, row, names, replaces) if replaces else None
-    if order is None:
-        order = _sent(desk, authority, client, row, names, "")
-    certificates.set_order(row, order.url, client.account_url)
+    sent = _with_replacement(desk, authority, client, row, names, replaces) if replaces else None
+    order, needs = sent or _sent(desk, authority, client, row, names, "")
+    certificates.set_order(row, order.url, client.account_url, rules.of_certificates(needs))
     return order
 
 
 def _with_replacement(
     desk: Desk, authority: AuthorityRow, client: Authority, row: CertificateRow, names: Sequence[str], replaces: str
-) -> Order | None:
+) -> _Sent | None:
     """Return an order that says what it renews; None when the CA does not want it so, which is no reason to give up.
 
     Another order may have begun to replace it, or the account was another one (RFC 9773 section 5).
@@ -84,14 +84,15 @@ def _with_replacement(
 
 def _sent(
     desk: Desk, authority: AuthorityRow, client: Authority, row: CertificateRow, names: Sequence[str], replaces: str
-) -> Order:
+) -> _Sent:
+    """Send an order, inside every limit; returns it with what it has taken."""
     needs = _needs(desk, row, names, replaces)
     later = buckets.reserve(authority.id, needs, desk.now)
     if later is not None:
         detail = "our own limit, which keeps us inside the CA's, is reached"
         raise Refused(Problem(trouble=Trouble.RATE_LIMITED, kind="bucket", detail=detail, until=later))
     try:
-        return client.order(names, replaces)
+        return client.order(names, replaces), needs
     except Refused as refused:
         if refused.problem.kind == "connection":  # nothing was ordered
             buckets.refund(authority.id, needs)
