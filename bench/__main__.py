@@ -11,12 +11,14 @@ import structlog
 
 from bench import chain, figures, queue, usage_statistics, usage_sync
 from bench.figures import Figure
+from bench.simulation import suite as simulation
 
 SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
     "queue": queue.run,
     "chain": chain.run,
     "statistics": usage_statistics.run,
     "usage": usage_sync.run,
+    "simulation": simulation.run,
 }
 
 
@@ -30,6 +32,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=10_000, help="services that statistics are made of")
     parser.add_argument("--days", type=int, default=400, help="days of their history")
     parser.add_argument("--accounts", type=int, default=1_000, help="accounts and mailboxes that are collected from")
+    parser.add_argument("--certificates", type=int, default=100_000, help="certificates of the simulated year")
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for name in chosen.suite or SUITES:

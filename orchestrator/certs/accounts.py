@@ -18,7 +18,7 @@ from orchestrator.plan.certificates.buckets import ACCOUNTS, LIMITS, Need
 from orchestrator.plan.certificates.problems import Problem
 from orchestrator.store import authorities, buckets
 
-_CIRCUIT_AFTER, _CIRCUIT = 5, timedelta(minutes=15)  # requests in a row that the CA did not answer as it should
+CIRCUIT_AFTER, CIRCUIT = 5, timedelta(minutes=15)  # requests in a row that the CA did not answer as it should
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def note(row: AuthorityRow, problem: Problem | None, now: datetime) -> None:
     elif problem.trouble is Trouble.ACCOUNT and problem.kind != "halted":
         authorities.halt(row.id, f"{problem.kind}: {problem.detail}")
     elif problem.trouble is Trouble.TRANSIENT and problem.kind != "circuit":
-        authorities.failed(row.id, _CIRCUIT_AFTER, now + _CIRCUIT)
+        authorities.failed(row.id, CIRCUIT_AFTER, now + CIRCUIT)
 
 
 def _new_row(accounts: Accounts) -> AuthorityRow:

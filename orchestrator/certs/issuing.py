@@ -64,7 +64,13 @@ def keep(desk: Desk, row: CertificateRow, pair: Pair) -> None:
         material.put(desk.accounts.storage_key, row.id, AUTO, pair)
         material.remove(row.id, PENDING)
         certificates.write(
-            row, change, renewal_id=read.renewal_id(certificate), order_url="", operation_id=None, error=None
+            row,
+            change,
+            renewal_id=read.renewal_id(certificate),
+            order_url="",
+            taken=None,
+            operation_id=None,
+            error=None,
         )
 
     transaction(work)
@@ -82,9 +88,17 @@ def _failed(
         _spread(desk, names, authority, problem)
     change = machine.failed(certificates.view(row), problem, fingerprint, certificates.policy(), desk.now)
     more: dict[str, Any] = {"error": f"{problem.kind}: {problem.detail}"[:2000]}
-    if problem.trouble in (Trouble.VALIDATION, Trouble.PERMANENT):  # the order is dead
-        more["order_url"] = ""
-    certificates.write(row, change, **more)
+    is_dead = problem.trouble in (Trouble.VALIDATION, Trouble.PERMANENT)
+    taken: Sequence[str] = row.taken or ()
+    if is_dead:
+        more |= {"order_url": "", "taken": None}
+
+    def work() -> None:
+        certificates.write(row, change, **more)
+        if is_dead and authority is not None:
+            buckets.give_back(authority.id, taken)
+
+    transaction(work)
 
 
 def _spread(desk: Desk, names: Sequence[str], authority: AuthorityRow, problem: Problem) -> None:

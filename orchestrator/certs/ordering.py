@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.certs import private_keys
 from orchestrator.certs.accounts import Accounts
@@ -17,13 +17,13 @@ from orchestrator.certs.acme_network import Refused
 from orchestrator.core.certificates import Trouble
 from orchestrator.models.certificate import AuthorityRow, CertificateRow
 from orchestrator.plan.certificates import buckets as rules
-from orchestrator.plan.certificates import cadence
+from orchestrator.plan.certificates import decision
 from orchestrator.plan.certificates.problems import Problem
 from orchestrator.store import buckets, certificates, material
 from orchestrator.store.database import transaction
 from orchestrator.store.material import PENDING, Pair
 
-_SAME_SET = timedelta(days=120)  # so long the CA remembers a set of names as one to be renewed
+_Sent = tuple[Order, tuple[rules.Need, ...]]
 _ALIVE = ("pending", "ready", "processing", "valid")
 
 
@@ -60,17 +60,16 @@ def _resumed(client: Authority, row: CertificateRow, names: Sequence[str]) -> Or
 
 def _new(desk: Desk, authority: AuthorityRow, client: Authority, row: CertificateRow, names: Sequence[str]) -> Order:
     _store_key(desk, row)
-    replaces = row.renewal_id if cadence.is_in_window(certificates.view(row).renewal, desk.now) else ""
-    order = _with_replacement(desk, authority, client, row, names, replaces) if replaces else None
-    if order is None:
-        order = _sent(desk, authority, client, row, names, "")
-    certificates.set_order(row, order.url, client.account_url)
+    replaces = row.renewal_id if decision.may_replace(certificates.view(row), desk.now) else ""
+    sent = _with_replacement(desk, authority, client, row, names, replaces) if replaces else None
+    order, needs = sent or _sent(desk, authority, client, row, names, "")
+    certificates.set_order(row, order.url, client.account_url, rules.of_certificates(needs))
     return order
 
 
 def _with_replacement(
     desk: Desk, authority: AuthorityRow, client: Authority, row: CertificateRow, names: Sequence[str], replaces: str
-) -> Order | None:
+) -> _Sent | None:
     """Return an order that says what it renews; None when the CA does not want it so, which is no reason to give up.
 
     Another order may have begun to replace it, or the account was another one (RFC 9773 section 5).
@@ -85,14 +84,15 @@ def _with_replacement(
 
 def _sent(
     desk: Desk, authority: AuthorityRow, client: Authority, row: CertificateRow, names: Sequence[str], replaces: str
-) -> Order:
+) -> _Sent:
+    """Send an order, inside every limit; returns it with what it has taken."""
     needs = _needs(desk, row, names, replaces)
     later = buckets.reserve(authority.id, needs, desk.now)
     if later is not None:
         detail = "our own limit, which keeps us inside the CA's, is reached"
         raise Refused(Problem(trouble=Trouble.RATE_LIMITED, kind="bucket", detail=detail, until=later))
     try:
-        return client.order(names, replaces)
+        return client.order(names, replaces), needs
     except Refused as refused:
         if refused.problem.kind == "connection":  # nothing was ordered
             buckets.refund(authority.id, needs)
@@ -100,11 +100,10 @@ def _sent(
 
 
 def _needs(desk: Desk, row: CertificateRow, names: Sequence[str], replaces: str) -> tuple[rules.Need, ...]:
-    same = row.not_before is not None and desk.now - row.not_before < _SAME_SET and set(row.issued_names) == set(names)
     return rules.needs(
         names,
         [desk.registered_domain(name.removeprefix("*.")) for name in names],
-        "ari" if replaces else "set" if same else "",
+        decision.exemption(certificates.view(row), names, bool(replaces), desk.now),
         is_first=not row.serial,
         has_failed=row.failures > 0,
     )

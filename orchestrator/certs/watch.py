@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from orchestrator.core.certificates import CertificateState as State
 from orchestrator.core.certificates import Verdict
 from orchestrator.models.certificate import CertificateRow
-from orchestrator.plan.certificates import machine, precheck
+from orchestrator.plan.certificates import decision, machine, precheck
 from orchestrator.plan.certificates import names as rules
 from orchestrator.plan.certificates.caa import Asking
+from orchestrator.plan.certificates.decision import Next
 from orchestrator.plan.certificates.names import Misses
 from orchestrator.plan.certificates.precheck import Answers, Finding
 from orchestrator.plan.certificates.view import Certificate
 from orchestrator.store import certificates
-
-_BLIND = timedelta(hours=24)  # between orders that are tried although our own eyes are shut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,32 +98,13 @@ def decide(row: CertificateRow, look: Look, hands: Hands, now: datetime) -> None
         "verdict": str(finding.verdict),
         "error": finding.detail or None,
     }
-    if not _may_order(row, certificate, look, now):
+    follows = decision.after(certificate, finding.verdict, look.fingerprint, look.ordered, row.blind_at, now)
+    if follows is Next.MISS:
         certificates.write(row, machine.missed(certificate, policy, now), **more)
-    elif _has_them(certificate, look, now):
+    elif follows is Next.KEEP:
         certificates.write(row, machine.kept(certificate, policy, now), **more)
     else:
         if finding.verdict is Verdict.UNKNOWN:
             more["blind_at"] = now
         operation = hands.issue(row, look.ordered, look.fingerprint)
         certificates.write(row, machine.ordered(certificate, now), operation_id=operation, **more)
-
-
-def _may_order(row: CertificateRow, certificate: Certificate, look: Look, now: datetime) -> bool:
-    """True when the names lead here, or we cannot know and have not tried it anyway for a day."""
-    verdict = look.deciding.verdict
-    is_blind = verdict is Verdict.UNKNOWN
-    if verdict is Verdict.NO or (is_blind and row.blind_at is not None and now - row.blind_at < _BLIND):
-        return False
-    return machine.may_order(certificate, look.fingerprint, now)
-
-
-def _has_them(certificate: Certificate, look: Look, now: datetime) -> bool:
-    """True when what may be ordered is what is served already, and that is not due: a name that misses is waited for."""
-    leaf = certificate.leaf
-    return (
-        certificate.state is State.NORMAL
-        and leaf is not None
-        and set(leaf.names) == set(look.ordered)
-        and machine.is_fresh(certificate, now)
-    )

@@ -42,6 +42,9 @@ class CertificateRow(BaseModel):
     warned = CharField()  # "SERIAL:THRESHOLD" of the last warning about a custom one
     account_url = CharField()
     order_url = CharField()
+    taken = JsonField(null=True)  # keys of buckets, see `plan.certificates.buckets.of_certificates`
+    shared_id = IntegerField(null=True)  # of the certificate that this one shows instead of its own
+    answers = JsonField(null=True)  # published in the DNS and not yet taken back: value -> operation
     operation_id = BigIntegerField(null=True)
     lease_owner = CharField(null=True)
     lease_until = UtcDateTimeField(null=True)

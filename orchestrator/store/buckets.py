@@ -44,6 +44,13 @@ def refund(authority: int, needs: Sequence[Need]) -> None:
     transaction(work)
 
 
+def give_back(authority: int, keys: Sequence[str]) -> None:
+    """Give back tokens by the keys of their buckets."""
+    kinds = [Need(key=key, limit=buckets.LIMITS[buckets.bucket_kind(key)]) for key in keys]
+    if kinds:
+        refund(authority, kinds)
+
+
 def spend(authority: int, key: str, now: datetime) -> None:
     """Take a token that has been used already, such as that of a failed validation."""
 

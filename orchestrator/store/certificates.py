@@ -148,10 +148,11 @@ def forget(certificate_id: int) -> None:
     CertificateRow.delete().where(CertificateRow.id == certificate_id).execute()
 
 
-def set_order(row: CertificateRow, url: str, account: str) -> None:
-    """Write an order's address down before anything is asked of it."""
-    CertificateRow.update(order_url=url, account_url=account).where(CertificateRow.id == row.id).execute()
-    row.order_url, row.account_url = url, account
+def set_order(row: CertificateRow, url: str, account: str, taken: Sequence[str]) -> None:
+    """Write an order's address down before anything is asked of it, with what it gives back when it fails."""
+    values = {"order_url": url, "account_url": account, "taken": list(taken)}
+    CertificateRow.update(values).where(CertificateRow.id == row.id).execute()
+    row.order_url, row.account_url, row.taken = url, account, list(taken)
 
 
 def has_material(certificate_id: int, kind: str) -> bool:

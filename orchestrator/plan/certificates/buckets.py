@@ -76,6 +76,14 @@ def refunded(tat: datetime, limit: Limit) -> datetime:
     return tat - limit.refill
 
 
+def of_certificates(needs: Iterable[Need]) -> tuple[str, ...]:
+    """Return which of the tokens that an order takes are given back when no certificate comes of it.
+
+    A CA counts certificates of a registered domain and of a set of names, orders of an account.
+    """
+    return tuple(need.key for need in needs if need.spends and bucket_kind(need.key) in (DOMAIN, SET))
+
+
 def exhausted(limit: Limit, until: datetime) -> datetime:
     """Return the arrival time of a bucket that the CA itself has said is empty until then."""
     return until + limit.depth - limit.refill

@@ -11,8 +11,9 @@ _SHORT = timedelta(days=10)  # below it the CA's advice is to renew at a half in
 _JITTER = 0.02  # of the lifetime: certificates that were issued together do not come back together
 _LAST_MOMENT = 20  # whatever else is said, a twentieth of the lifetime is left for trying
 _POLL = timedelta(hours=1), timedelta(hours=6), timedelta(hours=24)  # least, usual and longest pause between polls
-_DECAY = ((timedelta(hours=24), 1), (timedelta(days=7), 6))  # age up to which the normal interval is multiplied so
+_DECAY = ((timedelta(hours=24), 1), (timedelta(days=7), 6))  # time up to which the normal interval is multiplied so
 _DECAYED = 24
+_DECAYED_LIVE = 6  # while the one in use is valid
 
 
 def due(certificate: Certificate, leaf: Leaf) -> datetime:
@@ -60,13 +61,20 @@ def next_look(certificate: Certificate, policy: Policy, now: datetime) -> dateti
 
 
 def _interval(certificate: Certificate, policy: Policy, now: datetime) -> timedelta:
-    if certificate.is_live:
-        return policy.normal_interval
-    age = now - certificate.provisioned_at
-    for limit, factor in _DECAY:
-        if age < limit:
-            return policy.normal_interval * factor
-    return policy.normal_interval * _DECAYED
+    """Return the pause between looks: it grows with the time that a certificate has been wanted for.
+
+    That is since it was provisioned, since the one in use is due, and since it has ended.
+    """
+    leaf = certificate.leaf
+    if leaf is None:
+        return policy.normal_interval * _decayed(now - certificate.provisioned_at)
+    if leaf.not_after <= now:
+        return policy.normal_interval * _decayed(now - leaf.not_after)
+    return policy.normal_interval * min(_decayed(now - due(certificate, leaf)), _DECAYED_LIVE)
+
+
+def _decayed(age: timedelta) -> int:
+    return next((factor for limit, factor in _DECAY if age < limit), _DECAYED)
 
 
 def _shifted(interval: timedelta, number: int) -> timedelta:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from orchestrator.plan.certificates.view import Certificate, Policy
 
 _LONGEST = timedelta(hours=168)
+_DOUBLINGS = 8  # of an hour, the shortest freeze there is, are more than a week
 _FLOOR = timedelta(hours=6)  # a certificate about to expire is not tried more often than that
 _ABANDONED = timedelta(days=14)  # after expiry: once a week
 _FIRST = (5, 10, 30, 100)  # minutes after each failure, before there is a certificate
@@ -24,7 +25,8 @@ def pause(certificate: Certificate, failures: int) -> timedelta:
 
 def length(certificate: Certificate, policy: Policy, now: datetime) -> timedelta:
     """Return how long the next freeze lasts: twice the one before, less when the certificate in use runs out."""
-    frozen = min(policy.freeze * 2.0**certificate.freeze_level, max(_LONGEST, policy.freeze))
+    doubled = policy.freeze * 2.0 ** min(certificate.freeze_level, _DOUBLINGS)
+    frozen = min(doubled, max(_LONGEST, policy.freeze))
     if certificate.leaf is None:
         return frozen
     remaining = certificate.leaf.remaining(now)

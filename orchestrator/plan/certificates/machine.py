@@ -20,7 +20,9 @@ LOOKED_AT = frozenset({State.FAST, State.NORMAL, State.RENEWING, State.FROZEN, S
 _FIRST_LOOK = timedelta(seconds=60)
 _DEPLOY_MINUTES = (1, 5, 15, 60)
 _STUCK_AFTER = 3  # deploys that failed
-_TRANSIENT_MINUTES = (1, 10, 100)
+_TRANSIENT_MINUTES = (1, 10, 100)  # and then once a day: the ladder that Let's Encrypt recommends
+_ALMOST_OVER = 6  # of a certificate in use, from the last sixth on, the ladder's last rung is not taken
+_FIRST_QUEUE, _LONGEST_QUEUE = timedelta(minutes=10), timedelta(hours=12)
 _DAILY = timedelta(hours=24)
 
 
@@ -162,10 +164,36 @@ def failed(certificate: Certificate, problem: Problem, fingerprint: str, policy:
     if problem.trouble is Trouble.ACCOUNT:
         return Change(values={"state": back, "next_check_at": now + policy.normal_interval}, notices=("account",))
     if problem.trouble is Trouble.RATE_LIMITED:
-        return Change(values={"state": back, "next_check_at": problem.until or now + policy.normal_interval})
-    minutes = _TRANSIENT_MINUTES[min(certificate.tries, len(_TRANSIENT_MINUTES) - 1)]
-    later = max(problem.until or now, now + timedelta(minutes=minutes))
+        later = (problem.until or now + policy.normal_interval) + _turn(certificate, now)
+    else:
+        pause = _pause(certificate, problem.trouble, now)
+        later = max(problem.until or now, now + pause) + pause / 5 * _share(certificate)
     return Change(values={"state": back, "tries": certificate.tries + 1, "next_check_at": later})
+
+
+def _pause(certificate: Certificate, trouble: Trouble, now: datetime) -> timedelta:
+    """Return how long to wait after an order came to nothing through no fault of its names."""
+    if certificate.tries < len(_TRANSIENT_MINUTES):
+        return timedelta(minutes=_TRANSIENT_MINUTES[certificate.tries])
+    leaf = certificate.leaf
+    has_time = leaf is not None and leaf.remaining(now) > leaf.lifetime / _ALMOST_OVER
+    return _DAILY if trouble is Trouble.TRANSIENT and has_time else timedelta(minutes=_TRANSIENT_MINUTES[-1])
+
+
+def _turn(certificate: Certificate, now: datetime) -> timedelta:
+    """Return how long after a limit is over it is this certificate's turn.
+
+    Many may wait for the same token: each time in vain they spread over twice the time, so that thousands do not all come back
+    for every single one.
+    """
+    queue = min(_FIRST_QUEUE * 2 ** min(certificate.tries, 7), _LONGEST_QUEUE)
+    if certificate.leaf is not None:
+        queue = min(queue, max(certificate.leaf.remaining(now) / 20, _FIRST_QUEUE))
+    return queue * _share(certificate)
+
+
+def _share(certificate: Certificate) -> float:
+    return cadence.spread(certificate.id, f"try {certificate.tries}:")
 
 
 def _not_valid(certificate: Certificate, back: State, fingerprint: str, policy: Policy, now: datetime) -> Change:

@@ -1,0 +1,63 @@
+"""What is written down of the simulated year, and what is read from it."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bench.simulation.estate import BEGIN, HOUR, MINUTE, Customer, Scenario
+from orchestrator.plan.certificates.view import Leaf
+
+
+@dataclass
+class Ledger:
+    """Counts of a year."""
+
+    scenario: Scenario
+    events: int = 0
+    looks: int = 0
+    renewed: int = 0
+    first: int = 0
+    failed_proofs: int = 0
+    deferred: int = 0  # orders that a bucket of ours has put off
+    expired: list[str] = field(default_factory=list)  # domains whose certificate ended while everything was right
+    slack: array[float] = field(default_factory=lambda: array("d"))  # share of the lifetime left at each renewal
+    waits: array[float] = field(default_factory=lambda: array("d"))  # seconds from right DNS to the first certificate
+    hours: array[int] = field(init=False)  # orders sent
+    minutes: array[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hours = array("l", [0]) * (self.scenario.days * 24 + 48)
+        self.minutes = array("l", [0]) * (len(self.hours) * 60)
+
+    def sent(self, at: datetime) -> None:
+        """Count an order that went out, whatever became of it."""
+        self.hours[(at - BEGIN) // HOUR] += 1
+        self.minutes[(at - BEGIN) // MINUTE] += 1
+
+    def served(self, who: Customer, before: Leaf | None, at: datetime) -> None:
+        """Count a certificate that is shown, in the place of another or of none."""
+        if before is None:
+            self.first += 1
+            self.waits.append((at - who.right_from).total_seconds())
+            return
+        self.renewed += 1
+        self.ended(who, before, at)
+        if not who.is_dead(at):
+            self.slack.append(before.remaining(at) / before.lifetime)
+
+    def ended(self, who: Customer, leaf: Leaf, at: datetime) -> None:
+        """Note a certificate that has ended by now although nothing was wrong with its names."""
+        if leaf.not_after <= at and not who.is_dead(leaf.not_after):
+            self.expired.append(who.names[0])
+
+    @property
+    def mean_hour(self) -> float:
+        """Orders sent an hour, on average."""
+        return sum(self.hours) / (self.scenario.days * 24)
+
+    def largest_hour(self) -> tuple[datetime, int]:
+        """Return when most orders were sent within an hour, and how many."""
+        most = max(self.hours)
+        return BEGIN + timedelta(hours=self.hours.index(most)), most
