@@ -117,10 +117,9 @@ def close_out(row: Service, operation: int | None) -> None:
     remove_all(row.id)
     certificates.remove_of(row.id)
     usage_intake.forget(row.id)
-    secrets = {"password_hash": "", "contact_email": "", "dkim_public_key": "", "reset_code": ""}
+    emptied = dict.fromkeys(("password_hash", "contact_email", "dkim_public_key", "reset_code", "web_held_for"), "")
     ended = {"held": False, "withdrawn": False, "deployed": False, "former_domains": None, "terminate_at": None}
-    ended |= {"web_held_for": ""}
-    set_status(row, ServiceStatus.TERMINATED, operation_id=operation, error=None, **secrets, **ended)
+    set_status(row, ServiceStatus.TERMINATED, operation_id=operation, error=None, **emptied, **ended)
 
 
 def due_for_termination() -> list[tuple[int, datetime]]:

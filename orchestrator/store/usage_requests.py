@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.core.errors import Busy
 from orchestrator.core.states import OPEN_STATUSES, ServerStatus, TaskStatus
@@ -51,7 +51,7 @@ def ask_last(service_id: int, operation_id: int) -> list[int]:
     working = Server.select(Server.id).where(Server.status << list(_WORKING))
     asked = []
     for removal in list(removals.where((Task.status == TaskStatus.WAITING) & (Task.server_id << working))):
-        server = int(removal.server_id)
+        server = cast("int", removal.server_id)  # it is one of the working ones
         same = (Task.action == USAGE) & (Task.server_id == server) & (Task.status == TaskStatus.RUNNING)
         if Task.select().where(same).exists():
             raise Busy(f"server {server} is being asked for its figures; service {service_id} needs the next look")

@@ -189,7 +189,8 @@ def _turn(certificate: Certificate, now: datetime) -> timedelta:
     queue = min(_FIRST_QUEUE * 2 ** min(certificate.tries, 7), _LONGEST_QUEUE)
     if certificate.leaf is not None:
         queue = min(queue, max(certificate.leaf.remaining(now) / 20, _FIRST_QUEUE))
-    return queue * _share(certificate)
+    waited: timedelta = queue * _share(certificate)
+    return waited
 
 
 def _share(certificate: Certificate) -> float:
