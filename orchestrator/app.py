@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.certs import roots
+from orchestrator.certs import answers, roots
 from orchestrator.certs.office import Office
 from orchestrator.certs.steps import Steps
 from orchestrator.certs.watcher import Watcher
@@ -116,6 +116,7 @@ class App:
                 "certificate.order": steps.order,
                 "certificate.validate": steps.validate,
                 "certificate.probe": steps.probe,
+                "certificate.tidied": answers.taken_back,
             },
             complete=steps.complete,
             questions=collection.PARAMS,

@@ -5,6 +5,7 @@ Nothing is kept in memory between steps but the directory and nonces; what has t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -131,6 +132,10 @@ class Authority:
     def answer(self, challenge: Challenge) -> None:
         """Tell the CA to look."""
         self._post(challenge.url, {})
+
+    def dns_value(self, challenge: Challenge) -> str:
+        """Return the TXT value that meets a DNS challenge (RFC 8555 section 8.4)."""
+        return b64encode(hashlib.sha256(f"{challenge.token}.{self.thumbprint}".encode()).digest()).decode()
 
     def failure(self, order: Order) -> Problem:
         """Return why an order is invalid: what the CA has seen at each name."""

@@ -45,6 +45,7 @@ def see(authority: AuthorityRow) -> Eyes:
         answers=lookup.answers,
         reaches=lambda name, address: self_test.reaches_us(name, address, request),
         asking=asking,
+        lacking=lookup.lacking,
     )
 
 
@@ -84,7 +85,10 @@ class Office:
 
     def desk(self) -> Desk:
         """Return what a conversation with the authority needs."""
-        return Desk(accounts=self.accounts(), registered_domain=domains.registered)
+        return Desk(accounts=self.accounts(), registered_domain=domains.registered, lacking=self._lacking)
+
+    def _lacking(self, name: str, values: frozenset[str]) -> str:
+        return self.see(self.authority()).lacking(name, values)
 
     def authority(self) -> AuthorityRow:
         """Return the authority's row, with the key of our account; asks nobody."""

@@ -1,0 +1,234 @@
+"""One wildcard for all services below a provider's domain, proven in the DNS by our own servers and shown by each of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.app import App
+from orchestrator.certs.proving import _Waiting
+from orchestrator.certs.watch import Eyes
+from orchestrator.core.clock import utc_now
+from orchestrator.core.errors import NotFound
+from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.lifecycle import parents as said
+from orchestrator.models.certificate import AuthorityRow, CertificateRow, Material
+from orchestrator.models.task import Operation, Task
+from orchestrator.plan.certificates.caa import Asking
+from orchestrator.plan.certificates.precheck import Answers
+from orchestrator.store import certificates, parents, tasks
+from tests.integration.certificates.world import SERVICE, WEB, World
+from tests.support import fleet
+from tests.support.pebble import Pebble
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+PARENT, OWNER = "provider.test", 900
+NAME = f"_acme-challenge.{PARENT}."
+DNS = {"dns1": "10.77.0.31", "dns2": "10.77.0.32"}
+
+
+class Provider(World):
+    """A world in which DNS servers hold what steps publish, and the CA asks them."""
+
+    def __post_init__(self) -> None:
+        self.texts: dict[str, set[str]] = {name: set() for name in DNS}
+        self.published: set[str] = set()
+        self.servers = set(DNS.values())  # that the zone is delegated to
+        self.seen: list[frozenset[str]] = []  # values that were asked for before the CA was told to look
+        super().__post_init__()
+
+    def _eyes(self, authority: AuthorityRow) -> Eyes:
+        plain = super()._eyes(authority)
+
+        def answers(name: str) -> Answers:
+            is_wildcard = name.startswith("*.")
+            return Answers(name=name, ipv4=frozenset(self.servers)) if is_wildcard else plain.answers(name)
+
+        def lacking(name: str, values: frozenset[str]) -> str:
+            assert name == NAME
+            self.seen.append(values)
+            return next((f"{one} does not answer" for one, held in self.texts.items() if not values <= held), "")
+
+        asking = Asking(domains=frozenset({"ca.test"}))
+        return Eyes(answers=answers, reaches=plain.reaches, asking=asking, lacking=lacking)
+
+    def _on_node(self, request: RunRequest) -> RunResult | None:
+        result = super()._on_node(request)
+        if result is None and request.action.startswith("dns.challenge_"):
+            self._publish(request)
+        return result
+
+    def _publish(self, request: RunRequest) -> None:
+        params, held = request.job["params"], self.texts[request.host.name]
+        assert (params["zone"], params["name"]) == (f"{PARENT}.", NAME)
+        assert request.job["service"]["owner"] == f"s{OWNER}"
+        values = set(params["values"])
+        if request.action == "dns.challenge_present":
+            held |= values
+            for value in values - self.published:
+                self.pebble.dns("set-txt", host=NAME, value=value)
+            self.published |= values
+        else:
+            held -= values
+
+    def wildcard(self) -> CertificateRow:
+        """Return the provider's certificate."""
+        return CertificateRow.get(CertificateRow.parent_id.is_null(False))
+
+    def until_wildcard(self, state: str, turns: int = 8) -> CertificateRow:
+        """Take turns until the wildcard has come to a state."""
+        for _ in range(turns):
+            if self.wildcard().state == state:
+                break
+            self.turn()
+        found = self.wildcard()
+        assert found.state == state, (found.state, found.error)
+        return found
+
+    def vanity(self, service: int, name: str) -> None:
+        """Order a vanity service."""
+        params = {"mode": "vanity", "vanity_name": name, "parent_domain": PARENT}
+        self.ask_for(service, "service.create", package="small", group="standard", **params)
+
+    def ask_for(self, service: int, action: str, **params: Any) -> Task:
+        """Ask for something of another service."""
+        number = fleet.insert_task({"action": action, "service_id": service, "params": json.dumps(params)})
+        self.bench.settle()
+        return tasks.get(number)
+
+
+@pytest.fixture
+def world(app: App, pebble: Pebble, home: Path) -> Iterator[Provider]:
+    """Yield an installation with a provider's own service, its parent domain and one vanity service."""
+    fleet.build(alias_domains=5)
+    made = Provider(app, pebble, home)
+    made.ask_for(
+        OWNER, "service.create", domain=PARENT, package="small", group="standard", roles=["web", "mail", "dns"]
+    )
+    said.add(
+        said.Said(name=PARENT, dns="push", mail_server="mail1", mail_user="s900", zone_owner="s900", group="standard")
+    )
+    made.vanity(SERVICE, "anna")
+    yield made
+    made.pebble.dns("clear-txt", host=NAME)
+    made.bench.worker.drain(5)
+
+
+def test_one_wildcard_is_proven_on_every_dns_server_and_shown_by_each_service(world: Provider) -> None:
+    """Numbers 23 and 25."""
+    wildcard = world.until_wildcard("active")
+    assert wildcard.issued_names == [f"*.{PARENT}"]
+    anna = world.until("active")
+    assert (anna.names, anna.serial, world.shown[WEB, "web"]) == (
+        ["anna.provider.test"],
+        wildcard.serial,
+        wildcard.serial,
+    )
+    [job] = [one for one in world.ran("web.certificate_present") if one.job["service"]["id"] == SERVICE]
+    assert job.job["params"]["names"] == ["anna.provider.test"]
+    assert {one.host.name for one in world.ran("dns.challenge_present")} == set(DNS)
+    assert world.texts == {"dns1": set(), "dns2": set()}
+    assert world.seen and all(len(values) == 1 for values in world.seen)
+    assert world.wildcard().answers is None
+
+
+def test_a_second_service_shows_it_without_an_order_and_a_renewal_reaches_both(world: Provider) -> None:
+    world.until_wildcard("active")
+    world.until("active")
+    before = world.orders()
+    world.vanity(1002, "bert")
+    for _ in range(3):
+        world.turn()
+    rows = {row.service_id: row.state for row in CertificateRow.select().where(CertificateRow.shared_id.is_null(False))}
+    assert rows == {SERVICE: "active", 1002: "active"}
+    assert world.orders() == before
+    first = world.wildcard().serial
+    told = world.ask_for(OWNER, "certificate.renew").result or ""
+    assert f"*.{PARENT}" in told
+    for _ in range(8):
+        world.turn()
+    second = world.wildcard().serial
+    shared = CertificateRow.select().where(CertificateRow.shared_id.is_null(False))
+    assert second != first
+    assert {(row.state, row.serial) for row in shared} == {("active", second)}
+    assert world.texts == {"dns1": set(), "dns2": set()}
+
+
+def test_a_vanity_service_never_orders_its_own(world: Provider) -> None:
+    world.until("active")
+    refused = world.ask_for(SERVICE, "certificate.issue")
+    assert refused.status == "error"
+    assert "its parent domain has one for all" in str(refused.error)
+    orders = Task.select().where(Task.action == "certificate.order")
+    assert SERVICE not in {task.service_id for task in orders}
+
+
+def test_23_with_a_dns_server_that_lags_the_ca_is_not_told_to_look(world: Provider) -> None:
+    world.broken = {"dns.challenge_present"}
+    for _ in range(4):
+        world.turn()
+    assert world.wildcard().state != "active"
+    assert world.wildcard().failures == 0
+    world.broken = set()
+    world.until_wildcard("active", turns=12)
+    assert world.texts == {"dns1": set(), "dns2": set()}
+
+
+def test_a_zone_with_a_name_server_of_somebody_else_is_never_ordered(world: Provider) -> None:
+    world.servers.add("203.0.113.53")
+    before = world.orders()
+    for _ in range(3):
+        world.turn()
+    row = world.wildcard()
+    owners = Task.select().where((Task.action == "certificate.order") & (Task.params.contains(f"*.{PARENT}")))
+    assert (owners.count(), row.verdict) == (0, "no")
+    assert "203.0.113.53" in str(row.error)
+    assert world.orders() >= before
+
+
+def test_25_what_a_lost_operation_has_published_is_taken_back(world: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> None:
+        row = world.wildcard()
+        Operation.update(status="cancelled").where(Operation.id == row.operation_id).execute()
+        Task.update(status="cancelled").where(
+            (Task.operation_id == row.operation_id) & (Task.status == "waiting")
+        ).execute()
+        raise NotFound("worker", "it is gone", "start it again")  # stands for the death of all that knew of it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Waiting, "until_shown", lost)
+        for _ in range(3):
+            world.turn()
+        assert world.texts["dns1"] and world.texts["dns2"]
+    foreign = "c" * 43
+    world.texts["dns1"].add(foreign)
+    orders = world.orders()
+    world.until_wildcard("active", turns=12)
+    assert world.texts == {"dns1": {foreign}, "dns2": set()}
+    assert world.wildcard().answers is None
+    assert world.orders() - orders <= 1  # the order was taken up again
+
+
+def test_the_customers_own_is_kept_and_a_terminated_service_leaves_the_wildcard(world: Provider) -> None:
+    world.until("active")
+    serial = world.wildcard().serial
+    world.ask_for(SERVICE, "service.terminate")
+    assert certificates.of_service(SERVICE) == []
+    assert world.wildcard().serial == serial
+    said.remove(PARENT)
+    assert CertificateRow.select().where(CertificateRow.parent_id.is_null(False)).count() == 0
+    assert {one.certificate_id for one in Material.select()} <= {row.id for row in certificates.of_service(OWNER)}
+    with pytest.raises(NotFound):
+        parents.get(PARENT)
+
+
+def test_an_adopted_wildcard_is_due_for_nobody_but_its_own_row(world: Provider) -> None:
+    anna = world.until("active")
+    assert (anna.renewal_id, anna.shared_id) == ("", world.wildcard().id)
+    CertificateRow.update(not_after=utc_now()).where(CertificateRow.id == anna.id).execute()
+    world.turn()
+    assert world.row().state == "active"
