@@ -106,9 +106,7 @@ def world(app: App, pebble: Pebble, home: Path) -> Iterator[Provider]:
     """Yield an installation with a provider's own service, its parent domain and one vanity service."""
     fleet.build(alias_domains=5)
     made = Provider(app, pebble, home)
-    made.ask_for(
-        OWNER, "service.create", domain=PARENT, package="small", group="standard", roles=["web", "mail", "dns"]
-    )
+    made.ask_for(OWNER, "service.create", domain=PARENT, package="small", group="standard", roles=["mail", "dns"])
     said.add(
         said.Said(name=PARENT, dns="push", mail_server="mail1", mail_user="s900", zone_owner="s900", group="standard")
     )
