@@ -9,13 +9,14 @@ from pathlib import Path
 
 import structlog
 
-from bench import chain, figures, queue
+from bench import certificates, chain, figures, queue
 from bench.figures import Figure
 from bench.simulation import suite as simulation
 
 SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
     "queue": queue.run,
     "chain": chain.run,
+    "certificates": certificates.run,
     "simulation": simulation.run,
 }
 

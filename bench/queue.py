@@ -47,18 +47,19 @@ def run(options: argparse.Namespace) -> list[Figure]:
 
 @contextlib.contextmanager
 def _sqlite() -> Iterator[None]:
-    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, _schema(f"sqlite:///{folder}/tenantry.db"):
+    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, schema_at(f"sqlite:///{folder}/tenantry.db"):
         yield
 
 
 @contextlib.contextmanager
 def _mariadb() -> Iterator[None]:
-    with mariadb.server() as server, _schema(server.url("bench")):
+    with mariadb.server() as server, schema_at(server.url("bench")):
         yield
 
 
 @contextlib.contextmanager
-def _schema(url: str) -> Iterator[None]:
+def schema_at(url: str) -> Iterator[None]:
+    """Connect to a database and give it the schema until the block ends."""
     database.connect(url)
     schema.upgrade()
     try:
@@ -141,7 +142,7 @@ def _top_up() -> None:
 
 def _memory() -> list[Figure]:
     """Return the memory of an orchestrator that does nothing, and at most while it works through orders."""
-    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, _schema(f"sqlite:///{folder}/tenantry.db"):
+    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, schema_at(f"sqlite:///{folder}/tenantry.db"):
         fleet.build()
         keys.ensure_private_key(Path(folder))
         process = _orchestrator(Path(folder))
