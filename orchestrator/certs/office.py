@@ -16,6 +16,7 @@ from orchestrator.certs.ordering import Desk
 from orchestrator.certs.proving import Pace
 from orchestrator.certs.tls_probe import Place, Shown
 from orchestrator.certs.watch import Eyes
+from orchestrator.config.binding import Binding
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Unavailable
 from orchestrator.models.certificate import AuthorityRow
@@ -66,6 +67,7 @@ class Office:
     see: See = see
     shown: Callable[[Place], Shown] = tls_probe.look
     pace: Pace = field(default_factory=Pace)
+    binding: Binding | None = None
 
     @property
     def now(self) -> datetime:
@@ -81,7 +83,13 @@ class Office:
         """Return how our account at the authority is opened."""
         directory = Directory(url=str(knob_value("ssl.directory")), ca_file=str(knob_value("ssl.ca_file")))
         contact = str(knob_value("ssl.contact_email"))
-        return Accounts(directory=directory, storage_key=self.storage_key(), clock=self.clock, contact=contact)
+        return Accounts(
+            directory=directory,
+            storage_key=self.storage_key(),
+            clock=self.clock,
+            contact=contact,
+            binding=self.binding,
+        )
 
     def desk(self) -> Desk:
         """Return what a conversation with the authority needs."""
