@@ -22,6 +22,7 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.models.certificate import AuthorityRow
 from orchestrator.plan.certificates import domains
 from orchestrator.plan.certificates.caa import Asking
+from orchestrator.plan.certificates.view import Leaf
 from orchestrator.store.fleet import knob_value
 
 See = Callable[[AuthorityRow], Eyes]
@@ -66,6 +67,7 @@ class Office:
     clock: Callable[[], datetime] = utc_now
     see: See = see
     shown: Callable[[Place], Shown] = tls_probe.look
+    accepted: Callable[[Place], Leaf | None] = tls_probe.accepted
     pace: Pace = field(default_factory=Pace)
     binding: Binding | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.certs import accounts, steps, watch
+from orchestrator.certs import accounts, steps, strangers, watch
 from orchestrator.certs.acme_network import Refused
 from orchestrator.certs.office import Office
 from orchestrator.certs.watch import Hands
@@ -59,6 +59,10 @@ def _wanted(office: Office, row: CertificateRow, service: ServiceView) -> None:
     silent = [server for server in servers if server.challenge != authority.thumbprint]
     if silent:
         transaction(lambda: _answer(office, row, service, silent))
+        return
+    foreign = strangers.kept(office, row, service)
+    if foreign is not None:
+        certificates.write(row, machine.deferred(foreign.until), verdict="", error=foreign.told)
         return
     ours = frozenset(address for server in servers for address in (server.ipv4, server.ipv6) if address)
     seen = watch.look_at(certificates.view(row), certificates.misses(row), ours, office.see(authority), office.now)
