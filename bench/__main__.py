@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import chain, figures, queue, usage_statistics, usage_sync
+from bench import certificates, chain, figures, queue, usage_statistics, usage_sync
 from bench.figures import Figure
 from bench.simulation import suite as simulation
 
@@ -18,6 +18,7 @@ SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
     "chain": chain.run,
     "statistics": usage_statistics.run,
     "usage": usage_sync.run,
+    "certificates": certificates.run,
     "simulation": simulation.run,
 }
 

@@ -48,19 +48,20 @@ def run(options: argparse.Namespace) -> list[Figure]:
 @contextlib.contextmanager
 def sqlite_schema() -> Iterator[None]:
     """Hold an empty database of our own in a file."""
-    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, _schema(f"sqlite:///{folder}/tenantry.db"):
+    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, schema_at(f"sqlite:///{folder}/tenantry.db"):
         yield
 
 
 @contextlib.contextmanager
 def maria_schema() -> Iterator[None]:
     """Hold an empty database on a server of our own."""
-    with mariadb.server() as server, _schema(server.url("bench")):
+    with mariadb.server() as server, schema_at(server.url("bench")):
         yield
 
 
 @contextlib.contextmanager
-def _schema(url: str) -> Iterator[None]:
+def schema_at(url: str) -> Iterator[None]:
+    """Connect to a database and give it the schema until the block ends."""
     database.connect(url)
     schema.upgrade()
     try:
@@ -144,7 +145,7 @@ def _top_up() -> None:
 
 def _memory() -> list[Figure]:
     """Return the memory of an orchestrator that does nothing, and at most while it works through orders."""
-    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, _schema(f"sqlite:///{folder}/tenantry.db"):
+    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, schema_at(f"sqlite:///{folder}/tenantry.db"):
         fleet.build()
         keys.ensure_private_key(Path(folder))
         process = _orchestrator(Path(folder))

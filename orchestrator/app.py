@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.certs import roots
+from orchestrator.certs import answers, roots
 from orchestrator.certs.office import Office
 from orchestrator.certs.steps import Steps
 from orchestrator.certs.watcher import Watcher
-from orchestrator.config import channels, keys
+from orchestrator.config import binding, channels, keys
 from orchestrator.config.settings import Settings
 from orchestrator.dispatch import rehearsal
 from orchestrator.dispatch.attempt import Handlers
@@ -105,7 +105,7 @@ class App:
 
     def office(self) -> Office:
         """Return what the automation of certificates works with."""
-        return Office(storage_key=lambda: keys.storage_key(self.settings.home))
+        return Office(storage_key=lambda: keys.storage_key(self.settings.home), binding=binding.from_environment())
 
     def worker(self, executor: Executor | None = None, office: Office | None = None) -> Worker:
         """Return a worker that knows every intent and every local step."""
@@ -119,6 +119,7 @@ class App:
                 "certificate.order": steps.order,
                 "certificate.validate": steps.validate,
                 "certificate.probe": steps.probe,
+                "certificate.tidied": answers.taken_back,
             },
             complete=steps.complete,
             questions=collection.PARAMS,

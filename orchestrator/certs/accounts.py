@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from orchestrator.certs import private_keys
 from orchestrator.certs.acme_client import Authority, Directory
 from orchestrator.certs.acme_network import Refused
+from orchestrator.config.binding import HMAC_KEY, KEY_ID, Binding
 from orchestrator.core import at_rest
 from orchestrator.core.certificates import Trouble
 from orchestrator.models.certificate import AuthorityRow
@@ -19,6 +20,8 @@ from orchestrator.plan.certificates.problems import Problem
 from orchestrator.store import authorities, buckets
 
 CIRCUIT_AFTER, CIRCUIT = 5, timedelta(minutes=15)  # requests in a row that the CA did not answer as it should
+_UNBOUND = "externalAccountRequired"
+_BIND = f"set {KEY_ID} and {HMAC_KEY} as the CA has given them to you, then run `tenantry ssl resume`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,7 @@ class Accounts:
     storage_key: bytes = field(repr=False)
     clock: Callable[[], datetime]
     contact: str = ""
+    binding: Binding | None = None
 
 
 def open_account(accounts: Accounts) -> tuple[AuthorityRow, Authority]:
@@ -85,10 +89,14 @@ def _key(accounts: Accounts, row: AuthorityRow) -> ec.EllipticCurvePrivateKey:
 
 def _register(accounts: Accounts, row: AuthorityRow, client: Authority) -> None:
     now = accounts.clock()
-    later = buckets.reserve(row.id, [Need(key=ACCOUNTS, limit=LIMITS[ACCOUNTS])], now)
+    need = Need(key=ACCOUNTS, limit=LIMITS[ACCOUNTS])
+    later = buckets.reserve(row.id, [need], now)
     try:
-        url = client.find_account() if later else client.register(accounts.contact)
+        url = client.find_account() if later else client.register(accounts.contact, accounts.binding)
     except Refused as refused:
+        if refused.problem.kind == _UNBOUND:  # none came about: it may be asked for again at once
+            buckets.refund(row.id, [need])
+            raise Refused(replace(refused.problem, detail=f"{refused.problem.detail}; {_BIND}")) from None
         if later and refused.problem.trouble is Trouble.ACCOUNT:
             detail = "an account was asked for less than a day ago and did not come about"
             raise Refused(Problem(trouble=Trouble.TRANSIENT, kind="account", detail=detail, until=later)) from None

@@ -5,11 +5,13 @@ Nothing is kept in memory between steps but the directory and nonces; what has t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from acme import messages
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,6 +23,7 @@ from requests import Response
 from requests.utils import parse_header_links
 
 from orchestrator.certs.acme_network import Body, Network, Refused
+from orchestrator.config.binding import Binding
 from orchestrator.core.certificates import Trouble
 from orchestrator.core.errors import InvalidInput
 from orchestrator.plan.certificates.problems import Problem, of_document, wait_until
@@ -91,13 +94,13 @@ class Authority:
         """The account key's thumbprint (RFC 7638), which answers every HTTP-01 challenge of the account."""
         return b64encode(self._jwk.thumbprint()).decode()
 
-    def register(self, contact: str = "", external: Mapping[str, Any] | None = None) -> str:
+    def register(self, contact: str = "", binding: Binding | None = None) -> str:
         """Make the account and return its URL; the same key always gives the same account."""
         body: dict[str, Any] = {"termsOfServiceAgreed": True}
         if contact:
             body["contact"] = [f"mailto:{contact}"]
-        if external:
-            body["externalAccountBinding"] = external
+        if binding is not None:
+            body["externalAccountBinding"] = self._bound(binding)
         return self._account(body)
 
     def find_account(self) -> str:
@@ -131,6 +134,10 @@ class Authority:
     def answer(self, challenge: Challenge) -> None:
         """Tell the CA to look."""
         self._post(challenge.url, {})
+
+    def dns_value(self, challenge: Challenge) -> str:
+        """Return the TXT value that meets a DNS challenge (RFC 8555 section 8.4)."""
+        return b64encode(hashlib.sha256(f"{challenge.token}.{self.thumbprint}".encode()).digest()).decode()
 
     def failure(self, order: Order) -> Problem:
         """Return why an order is invalid: what the CA has seen at each name."""
@@ -188,6 +195,11 @@ class Authority:
         self.account_url = response.headers.get("Location", "")
         self._sign_as_account()
         return self.account_url
+
+    def _bound(self, binding: Binding) -> Mapping[str, Any]:
+        """Return our key, signed with the one that the CA has given us."""
+        url = messages.Directory({"newAccount": self._url("newAccount")})
+        return messages.ExternalAccountBinding.from_data(self._jwk.public_key(), binding.key_id, binding.hmac_key, url)
 
     def _sign_as_account(self) -> None:
         self._network.account = {"uri": self.account_url}  # type: ignore[assignment]  # the library reads only this

@@ -15,6 +15,7 @@ import dns.rdtypes.ANY.CAA
 from dns.message import Message
 from dns.name import Name
 from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.TXT import TXT
 
 from orchestrator.plan.certificates.caa import Caa
 from orchestrator.plan.certificates.precheck import Answers
@@ -51,7 +52,7 @@ class Lookup:
             target = dns.name.from_text(name.removeprefix("*."))
             caa = self._caa(target)
             if is_wildcard:
-                return Answers(name=name, caa=caa)
+                return self._servers_of(name, target, caa)
             ipv4, ipv6 = self._addresses(target, A), self._addresses(target, AAAA)
             if not ipv4 and not ipv6:
                 return Answers(name=name, caa=caa, error="empty")
@@ -60,6 +61,32 @@ class Lookup:
         except _Failed as failed:
             return Answers(name=name, error=str(failed))
         return Answers(name=name, ipv4=ipv4, ipv6=ipv6, caa=caa)
+
+    def _servers_of(self, name: str, target: Name, caa: tuple[Caa, ...]) -> Answers:
+        """Return the addresses of a wildcard's name servers in the place of its own."""
+        found = self._servers(target)
+        four, six = (frozenset(one for one in found if (":" in one) is is_six) for is_six in (False, True))
+        return Answers(name=name, ipv4=four, ipv6=six, caa=caa)
+
+    def lacking(self, name: str, values: frozenset[str]) -> str:
+        """Return which name server does not give every one of these TXT values now; empty when all do."""
+        target = dns.name.from_text(name)
+        try:
+            servers = self._servers(target)
+        except _Failed as failed:
+            return f"the name servers of {name} cannot be found: {failed}"
+        if not servers:
+            return f"{name} has no name server"
+        return next(
+            (f"{one} does not answer {name} yet" for one in servers if not values <= self._texts(one, target)), ""
+        )
+
+    def _texts(self, address: str, name: Name) -> frozenset[str]:
+        query = dns.message.make_query(name, RdataType.TXT, use_edns=True)
+        query.flags &= ~dns.flags.RD
+        response = self._ask(query, address, self._resolvers.authoritative_port)
+        records = [record for rrset in response.answer for record in rrset] if response is not None else []
+        return frozenset(b"".join(one.strings).decode("ascii", "replace") for one in records if isinstance(one, TXT))
 
     def _addresses(self, name: Name, kind: RdataType) -> frozenset[str]:
         response = self._resolve(name, kind)

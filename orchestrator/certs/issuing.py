@@ -55,6 +55,17 @@ def begin(desk: Desk, row: CertificateRow, names: Sequence[str], fingerprint: st
     return None
 
 
+def begin_dns(desk: Desk, row: CertificateRow, names: Sequence[str], fingerprint: str) -> Problem | list[str]:
+    """As ``begin``; returns the TXT values that the CA will ask for, or what went wrong."""
+    authority: AuthorityRow | None = None
+    try:
+        authority, client = open_account(desk.accounts)
+        return proving.answers(client, take_up(desk, authority, client, row, names))
+    except Refused as refused:
+        _failed(desk, row, names, authority, refused.problem, fingerprint)
+        return refused.problem
+
+
 def keep(desk: Desk, row: CertificateRow, pair: Pair) -> None:
     """Store a certificate first, and say that it waits to be deployed."""
     certificate = x509.load_pem_x509_certificate(pair.certificate.encode())

@@ -16,11 +16,13 @@ from orchestrator.certs.ordering import Desk
 from orchestrator.certs.proving import Pace
 from orchestrator.certs.tls_probe import Place, Shown
 from orchestrator.certs.watch import Eyes
+from orchestrator.config.binding import Binding
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Unavailable
 from orchestrator.models.certificate import AuthorityRow
 from orchestrator.plan.certificates import domains
 from orchestrator.plan.certificates.caa import Asking
+from orchestrator.plan.certificates.view import Leaf
 from orchestrator.store.fleet import knob_value
 
 See = Callable[[AuthorityRow], Eyes]
@@ -45,6 +47,7 @@ def see(authority: AuthorityRow) -> Eyes:
         answers=lookup.answers,
         reaches=lambda name, address: self_test.reaches_us(name, address, request),
         asking=asking,
+        lacking=lookup.lacking,
     )
 
 
@@ -64,7 +67,9 @@ class Office:
     clock: Callable[[], datetime] = utc_now
     see: See = see
     shown: Callable[[Place], Shown] = tls_probe.look
+    accepted: Callable[[Place], Leaf | None] = tls_probe.accepted
     pace: Pace = field(default_factory=Pace)
+    binding: Binding | None = None
 
     @property
     def now(self) -> datetime:
@@ -80,11 +85,20 @@ class Office:
         """Return how our account at the authority is opened."""
         directory = Directory(url=str(knob_value("ssl.directory")), ca_file=str(knob_value("ssl.ca_file")))
         contact = str(knob_value("ssl.contact_email"))
-        return Accounts(directory=directory, storage_key=self.storage_key(), clock=self.clock, contact=contact)
+        return Accounts(
+            directory=directory,
+            storage_key=self.storage_key(),
+            clock=self.clock,
+            contact=contact,
+            binding=self.binding,
+        )
 
     def desk(self) -> Desk:
         """Return what a conversation with the authority needs."""
-        return Desk(accounts=self.accounts(), registered_domain=domains.registered)
+        return Desk(accounts=self.accounts(), registered_domain=domains.registered, lacking=self._lacking)
+
+    def _lacking(self, name: str, values: frozenset[str]) -> str:
+        return self.see(self.authority()).lacking(name, values)
 
     def authority(self) -> AuthorityRow:
         """Return the authority's row, with the key of our account; asks nobody."""

@@ -33,6 +33,7 @@ class Desk:
 
     accounts: Accounts
     registered_domain: Callable[[str], str]  # "shop.co.uk" of "www.shop.co.uk"
+    lacking: Callable[[str, frozenset[str]], str] = lambda *_: ""  # which name server has not all TXT values yet
 
     @property
     def now(self) -> datetime:

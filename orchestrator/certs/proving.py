@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from orchestrator.certs import private_keys
-from orchestrator.certs.acme_client import Authority, Order
+from orchestrator.certs.acme_client import Authority, Challenge, Order
 from orchestrator.certs.acme_network import Refused
 from orchestrator.certs.ordering import Desk
 from orchestrator.core.certificates import Trouble
@@ -26,6 +26,8 @@ from orchestrator.store import material
 from orchestrator.store.material import PENDING, Pair
 
 _LONGEST_PAUSE = timedelta(seconds=10)
+_SHOWN_AGAIN = 1.0  # seconds between two questions to name servers
+HTTP, DNS = "http-01", "dns-01"
 _SKEW = timedelta(minutes=5)
 
 
@@ -42,9 +44,11 @@ def obtain(desk: Desk, row: CertificateRow, client: Authority, order: Order, kin
     """Return the certificate of an order whose challenges are met; Refused says what the CA has against it."""
     waiting = _Waiting(client, pace)
     if order.status == "pending":
-        for challenge in client.challenges(order, kind):
-            if challenge.status == "pending":
-                client.answer(challenge)
+        asked = [one for one in client.challenges(order, kind) if one.status == "pending"]
+        if kind == DNS:
+            waiting.until_shown(desk, asked)
+        for challenge in asked:
+            client.answer(challenge)
         order = waiting.until(order, ("ready", "processing", "valid"))
     key = _key(desk, row)
     if order.status == "ready":
@@ -53,12 +57,30 @@ def obtain(desk: Desk, row: CertificateRow, client: Authority, order: Order, kin
     return _checked(desk, client.download(order), order.names, key)
 
 
+def answers(client: Authority, order: Order) -> list[str]:
+    """Return the TXT values that the CA will ask the DNS for; none when it believes us already."""
+    if order.status != "pending":
+        return []
+    return [client.dns_value(one) for one in client.challenges(order, DNS) if one.status == "pending"]
+
+
 class _Waiting:
     """Asks again and again, as slowly as the CA wishes, until the time is up."""
 
     def __init__(self, client: Authority, pace: Pace) -> None:
         self._client, self._pace = client, pace
         self._deadline = time.monotonic() + pace.seconds
+
+    def until_shown(self, desk: Desk, asked: Sequence[Challenge]) -> None:
+        """Wait until every name server gives every value: a CA that finds one without it counts that as a failure."""
+        wanted: dict[str, set[str]] = {}
+        for one in asked:
+            wanted.setdefault(f"_acme-challenge.{one.name}.", set()).add(self._client.dns_value(one))
+        for name, values in wanted.items():
+            while lacks := desk.lacking(name, frozenset(values)):
+                if time.monotonic() + _SHOWN_AGAIN > self._deadline or self._pace.cancelled():
+                    raise Refused(Problem(trouble=Trouble.OURS, kind="dns", detail=lacks))
+                self._pace.sleep(_SHOWN_AGAIN)
 
     def until(self, order: Order, statuses: Sequence[str]) -> Order:
         while order.status not in statuses:

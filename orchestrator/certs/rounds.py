@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.certs import accounts, steps, watch
+from orchestrator.certs import accounts, steps, strangers, watch
 from orchestrator.certs.acme_network import Refused
 from orchestrator.certs.office import Office
 from orchestrator.certs.watch import Hands
@@ -43,14 +43,14 @@ def look(office: Office, row: CertificateRow) -> None:
         _wanted(office, row, service)
 
 
-def _begin(service: ServiceView, intent: str, plan: Plan) -> int:
+def begin(service: ServiceView, intent: str, plan: Plan) -> int:
     """Store an operation inside the caller's transaction."""
     return tasks.add_operation(intent, 0, service.id, service.generation, ACTOR, plan, _PRIORITY)
 
 
 def begin_deploy(service: ServiceView, row: CertificateRow) -> int:
     """Begin to install what is in the store, inside the caller's transaction; returns the operation."""
-    return _begin(service, "certificate.deploy", plans.deploying(service, row.role, row.id))
+    return begin(service, "certificate.deploy", plans.deploying(service, row.role, row.id))
 
 
 def _wanted(office: Office, row: CertificateRow, service: ServiceView) -> None:
@@ -60,11 +60,15 @@ def _wanted(office: Office, row: CertificateRow, service: ServiceView) -> None:
     if silent:
         transaction(lambda: _answer(office, row, service, silent))
         return
+    foreign = strangers.kept(office, row, service)
+    if foreign is not None:
+        certificates.write(row, machine.deferred(foreign.until), verdict="", error=foreign.told)
+        return
     ours = frozenset(address for server in servers for address in (server.ipv4, server.ipv6) if address)
     seen = watch.look_at(certificates.view(row), certificates.misses(row), ours, office.see(authority), office.now)
 
     def issue(row: CertificateRow, names: Sequence[str], fingerprint: str) -> int:
-        return _begin(service, "certificate.issue", plans.issuing(row.id, names, fingerprint))
+        return begin(service, "certificate.issue", plans.issuing(row.id, names, fingerprint))
 
     def work() -> None:
         if seen.deciding.reason == "self_test" and row.error != seen.deciding.detail:  # ours, and newly silent
@@ -86,7 +90,7 @@ def _answer(office: Office, row: CertificateRow, service: ServiceView, silent: S
     if not left:
         certificates.write(row, machine.deferred(office.now + _SOON))
         return
-    operation = _begin(service, "certificate.answer", plans.answering(left))
+    operation = begin(service, "certificate.answer", plans.answering(left))
     certificates.write(row, machine.deferred(office.now + _MINUTE), operation_id=operation)
 
 
@@ -108,14 +112,18 @@ def _deploy(office: Office, row: CertificateRow, service: ServiceView) -> None:
         transaction(lambda: certificates.write(row, change, operation_id=None, error=error))
 
 
+def asked_when(office: Office, row: CertificateRow) -> tuple[Certificate, dict[str, Any]]:
+    """Ask the CA when to renew; returns what is known then, and what of it is new."""
+    certificate = certificates.view(row)
+    found = _renewal(office, row, certificate) if office.is_open else None
+    return (certificate, {}) if found is None else (replace(certificate, renewal=found), {"renewal": found})
+
+
 def _active(office: Office, row: CertificateRow, service: ServiceView) -> None:
     """Ask the CA when to renew, look at what is served, and go on."""
-    certificate, more = certificates.view(row), {}
-    found = _renewal(office, row, certificate) if office.is_open else None
-    if found is not None:
-        certificate, more = replace(certificate, renewal=found), {"renewal": found}
+    certificate, more = asked_when(office, row)
     change = machine.looked(certificate, certificates.policy(), office.now)
-    if "state" not in change.values and _is_elsewhere(office, row, service):
+    if "state" not in change.values and is_elsewhere(office, row, service):
         change = machine.not_served(certificate, office.now)
         certificates.write(row, Change(values={**change.values, **more}), operation_id=None)
         return
@@ -139,11 +147,10 @@ def _renewal(office: Office, row: CertificateRow, certificate: Certificate) -> R
     return cadence.renewal_info(certificate.renewal, start, end, pause, now, cadence.spread(row.id, f"{start}{end}"))
 
 
-def _is_elsewhere(office: Office, row: CertificateRow, service: ServiceView) -> bool:
+def is_elsewhere(office: Office, row: CertificateRow, service: ServiceView) -> bool:
     """True when a server answers with another certificate than the stored one; one that does not answer says nothing."""
     serial = _serial(row)
-    names = tuple(row.names) if row.state == State.CUSTOM else tuple(row.issued_names or ())
-    shown = [office.shown(place) for place in steps.places(service, row.role, names)]
+    shown = [office.shown(place) for place in steps.places(service, row.role, steps.shown_names(row))]
     return any(one.leaf is not None and not one.is_serial(serial) for one in shown)
 
 
@@ -160,7 +167,7 @@ def _custom(office: Office, row: CertificateRow, service: ServiceView) -> None:
     passed, serial = custom.threshold(row.custom_not_after, days, now), _serial(row)
     more: dict[str, Any] = {}
     operation = Operation.get_or_none(Operation.id == row.operation_id) if row.operation_id else None
-    is_lost = (operation is None or operation.status != "running") and _is_elsewhere(office, row, service)
+    is_lost = (operation is None or operation.status != "running") and is_elsewhere(office, row, service)
 
     def work() -> None:
         if is_lost:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.certs import issuing
+from orchestrator.certs import answers, issuing, proving
 from orchestrator.certs.office import Office
 from orchestrator.certs.tls_probe import Place, Protocol
 from orchestrator.core.certificates import CertificateState as State
@@ -40,6 +40,9 @@ class Steps:
     def order(self, task: Task, cancelled: Cancelled) -> Apply:
         """certificate.order: an order at the CA, inside every limit."""
         del cancelled
+        row = certificates.get(int(tasks.parse_params(task.params)["certificate"]))
+        if row.parent_id is not None and _is_ordering(row, task):
+            return answers.order(self.office, task, row)
         return self._talk(task, lambda row, names, seen: issuing.begin(self.office.desk(), row, names, seen))
 
     def validate(self, task: Task, cancelled: Cancelled) -> Apply:
@@ -47,7 +50,8 @@ class Steps:
         pace = replace(self.office.pace, cancelled=cancelled)
 
         def talk(row: CertificateRow, names: Sequence[str], seen: str) -> Problem | None:
-            return issuing.issue(self.office.desk(), row, names, seen, "http-01", pace)
+            kind = proving.HTTP if row.parent_id is None else proving.DNS
+            return issuing.issue(self.office.desk(), row, names, seen, kind, pace)
 
         return self._talk(task, talk)
 
@@ -55,7 +59,7 @@ class Steps:
         """How it ends is the certificate's state, not the task's: its next attempt follows the CA's rules."""
         params = tasks.parse_params(task.params)
         row = certificates.get(int(params["certificate"]))
-        if row.state != State.ISSUING or row.operation_id != task.operation_id:
+        if not _is_ordering(row, task):
             return lambda: _SKIPPED
         problem = talk(row, tuple(params["names"]), str(params["fingerprint"]))
         answer: dict[str, Any] = {"certificate": row.id}
@@ -94,6 +98,8 @@ class Steps:
         """Return the service with what a step about a certificate carries; any other step gets nothing."""
         if task.action == plans.CHALLENGE:
             return replace(service, account_thumbprint=self.office.authority().thumbprint)
+        if task.action in (plans.PRESENT, plans.ABSENT):
+            return answers.published(task, service)
         if not task.action.endswith(".certificate_present"):
             return service
         row = certificates.get(int(tasks.parse_params(task.params).get("certificate") or 0))
@@ -108,6 +114,10 @@ class Steps:
         return ends is not None and ends > self.office.now
 
 
+def _is_ordering(row: CertificateRow, task: Task) -> bool:
+    return row.state == State.ISSUING and row.operation_id == task.operation_id
+
+
 def _is_deploying(row: CertificateRow, task: Task) -> bool:
     return row.state in (State.DEPLOY, State.CUSTOM) and row.operation_id == task.operation_id
 
@@ -115,18 +125,23 @@ def _is_deploying(row: CertificateRow, task: Task) -> bool:
 def view(office: Office, row: CertificateRow, redirect: bool = False) -> CertificateView:
     """Return the certificate that servers should show: the customer's own while there is one."""
     kind = CUSTOM if row.state == State.CUSTOM else AUTO
-    pair = material.get(office.storage_key(), row.id, kind)
+    pair = material.get(office.storage_key(), row.id if kind == CUSTOM else row.shared_id or row.id, kind)
     if pair is None:
         raise Conflict(f"certificate {row.id} has nothing in the store to deploy; ask for certificate.issue")
-    names = tuple(row.names) if kind == CUSTOM else tuple(row.issued_names or ())
     return CertificateView(
         role=row.role,
-        names=names,
+        names=shown_names(row),
         certificate=pair.certificate + pair.chain,
         private_key=pair.private_key.decode(),
         serial=pair.serial,
         redirect=redirect,
     )
+
+
+def shown_names(row: CertificateRow) -> tuple[str, ...]:
+    """Return the names that servers show the certificate for: those that it has, or of a wildcard those that it stands for."""
+    is_wider = row.state == State.CUSTOM or row.shared_id is not None
+    return tuple(row.names) if is_wider else tuple(row.issued_names or ())
 
 
 def places(service: ServiceView, role: str, names: Sequence[str]) -> list[Place]:

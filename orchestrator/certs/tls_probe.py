@@ -7,6 +7,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -62,10 +63,19 @@ def look(place: Place) -> Shown:
         return Shown(error="no certificate")
 
 
-def _direct(place: Place) -> bytes | None:
+def accepted(place: Place) -> Leaf | None:
+    """Return the certificate that is shown for a name if a client that trusts this system's roots accepts it."""
+    try:
+        data = _direct(place, ssl.create_default_context())
+    except OSError:  # no connection, or a certificate that is not trusted, not for the name, not valid now
+        return None
+    return read.of(x509.load_der_x509_certificate(data)) if data else None
+
+
+def _direct(place: Place, context: ssl.SSLContext | None = None) -> bytes | None:
     with (
         socket.create_connection((place.address, place.port), timeout=place.seconds) as plain,
-        _context().wrap_socket(plain, server_hostname=place.name) as secure,
+        (context or _context()).wrap_socket(plain, server_hostname=place.name) as secure,
     ):
         return secure.getpeercert(binary_form=True)
 
@@ -82,8 +92,10 @@ def _over_smtp(place: Place) -> bytes | None:
             return secure.getpeercert(binary_form=True)
 
 
+@lru_cache(maxsize=1)
 def _context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    """Nothing is believed, so no roots are loaded: that would take longer than the handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ class Eyes:
     answers: Callable[[str], Answers]
     reaches: Callable[[str, str], bool | None]  # name, address
     asking: Asking
+    lacking: Callable[[str, frozenset[str]], str] = lambda *_: ""  # name, TXT values -> which server lacks one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def look_at(
 
 def _finding(answers: Answers, ours: frozenset[str], eyes: Eyes) -> Finding:
     if answers.name.startswith("*."):
-        return precheck.judge_dns(answers, eyes.asking)
+        return precheck.judge_dns(answers, ours, replace(eyes.asking, method="dns-01"))
     finding = precheck.judge(answers, ours, eyes.asking)
     if finding.verdict is Verdict.OK or finding.reason in ("address", "aaaa_mismatch"):
         reached = {address: eyes.reaches(answers.name, address) for address in sorted(answers.ipv4 | answers.ipv6)}

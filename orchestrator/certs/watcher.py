@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from orchestrator.certs import rounds
+from orchestrator.certs import looks
 from orchestrator.certs.office import Office
 from orchestrator.core.errors import LeaseLost, TenantryError
 from orchestrator.models.certificate import CertificateRow
@@ -63,7 +63,7 @@ class Watcher:
     def _carefully(self, row: CertificateRow) -> None:
         """One certificate that cannot be looked at waits a while and keeps no other from its turn."""
         try:
-            rounds.look(self._office, row)
+            looks.look(self._office, row)
         except LeaseLost:
             raise
         except TenantryError as error:

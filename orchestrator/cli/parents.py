@@ -88,5 +88,5 @@ def show_parent(name: str, as_json: Json = False) -> None:
 def remove(name: str) -> None:
     """Remove a parent domain under which there is no service; its mail domain and zone stay as they are."""
     app()
-    parents.remove(names.domain(name, "name"))
+    said.remove(names.domain(name, "name"))
     console.print(f"removed parent domain {name}")

@@ -28,7 +28,8 @@ _COLUMNS = ("service_id", "role", "state", "names", "issuer", "not_after", "next
 def _row(row: CertificateRow) -> dict[str, Any]:
     is_custom = row.state == CertificateState.CUSTOM
     kind = material.CUSTOM if is_custom else material.AUTO
-    pem = material.certificate_of(row.id, kind)
+    stored = row.id if is_custom else row.shared_id or row.id
+    pem = material.certificate_of(stored, kind)
     return {
         "service_id": row.service_id,
         "role": row.role,
@@ -36,7 +37,7 @@ def _row(row: CertificateRow) -> dict[str, Any]:
         "source": "custom" if is_custom else "auto",
         "names": row.names,
         "covered": row.names if is_custom else row.issued_names or [],
-        "serial": material.serial_of(row.id, kind),
+        "serial": material.serial_of(stored, kind),
         "issuer": _issuer(pem) if pem else None,
         "not_after": row.custom_not_after if is_custom else row.not_after,
         "next": told.next_action(certificates.view(row)),

@@ -21,7 +21,7 @@ from orchestrator.models.service import Service
 from orchestrator.plan.certificates import freeze, machine, upload
 from orchestrator.plan.certificates import steps as plans
 from orchestrator.plan.certificates.view import Change
-from orchestrator.store import certificates, material, snapshots, tasks
+from orchestrator.store import certificates, material, snapshots, tasks, wildcards
 from orchestrator.store.material import AUTO, CUSTOM, Pair
 
 _UNDER_WAY = (State.ISSUING, State.DEPLOY)
@@ -60,9 +60,11 @@ def _by_hand(intent: Intent, ask: Callable[[CertificateRow, datetime], str]) -> 
     def apply() -> dict[str, Any]:
         service = _active(intent)
         rows = [certificates.of_role(service.id, role)] if role else certificates.of_service(service.id)
-        if not rows:
+        if not rows or rows[0].shared_id is not None:
             raise Conflict(f"service {service.id} has no certificate of its own; its parent domain has one for all")
-        return {row.role: ask(row, utc_now()) for row in rows}
+        told = {row.role: ask(row, utc_now()) for row in rows}
+        provider = [] if role else wildcards.owned_by(service)
+        return told | {row.names[0]: ask(row, utc_now()) for row in provider}
 
     return apply
 
@@ -169,7 +171,7 @@ def remove_custom(intent: Intent, context: Context) -> Apply:
 def _given_up(service: Service, intent: Intent, row: CertificateRow, change: Change) -> dict[str, Any]:
     """Forget the customer's pair; where there is none of ours to follow it the placeholder is shown meanwhile."""
     material.remove(row.id, CUSTOM)
-    follows = change.values["state"] == State.DEPLOY and certificates.has_material(row.id, AUTO)
+    follows = change.values["state"] == State.DEPLOY and certificates.has_material(row.shared_id or row.id, AUTO)
     answer: dict[str, Any] = {"follows": "the stored certificate of ours" if follows else "a new order"}
     if not follows:
         steps = plans.removing(snapshots.of(service.id), row.role)

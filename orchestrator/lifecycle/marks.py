@@ -9,7 +9,7 @@ from orchestrator.core.clock import utc_now
 from orchestrator.core.states import Desired, ServiceStatus
 from orchestrator.models.service import Service
 from orchestrator.plan.certificates import names
-from orchestrator.store import certificates, notices, objects, services, snapshots, timeline, usage
+from orchestrator.store import certificates, notices, objects, services, snapshots, timeline, usage, wildcards
 
 _SKIPPED = {"skipped": "a newer request has taken over"}
 
@@ -22,9 +22,17 @@ def active(service_id: int, operation_id: int, removed: Sequence[Any]) -> dict[s
     values = {"held": False, "withdrawn": False}
     answer = _arrived(row, Desired.ACTIVE, ServiceStatus.ACTIVE, removed, **values)
     if answer is not _SKIPPED:
-        certificates.arrived(row.id, names.of_roles(snapshots.of(row.id)), utc_now())
+        _certify(row)
         usage.recompute([row.id], utc_now())  # its limits may be others now, and nothing was enforced on the way
     return answer
+
+
+def _certify(row: Service) -> None:
+    """Let there be its certificates; a vanity service shows its parent's wildcard or none, and never orders its own."""
+    service, now = snapshots.of(row.id), utc_now()
+    shared = wildcards.of_service(row, now)
+    wanted = {} if service.is_vanity and shared is None else names.of_roles(service)
+    certificates.arrived(row.id, wanted, now, shared)
 
 
 def suspended(service_id: int, operation_id: int, removed: Sequence[Any]) -> dict[str, Any]:

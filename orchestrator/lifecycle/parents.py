@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core import names
+from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Conflict, InvalidInput
 from orchestrator.core.names import shown
 from orchestrator.core.states import Role
@@ -15,7 +16,7 @@ from orchestrator.lifecycle import params as read
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Placement, Service
 from orchestrator.plan import vanity_names
-from orchestrator.store import fleet, parents
+from orchestrator.store import fleet, parents, wildcards
 
 DNS_MODES = ("push", "external")
 _OWNER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -112,6 +113,11 @@ def _require_place(owner: Service, domain: str, field: str, role: Role, servers:
         raise Conflict(f"{field}: service {owner.id} has its {role} role on {there or 'no server'}; name exactly that")
 
 
+def remove(name: str) -> None:
+    """Forget a parent domain under which there is no service, and its certificate."""
+    parents.remove(name, wildcards.forget)
+
+
 def add(said: Said) -> str:
     """Check and store a parent domain; returns its canonical name."""
-    return str(parents.add(checked(said)).name)
+    return str(parents.add(checked(said), lambda row: wildcards.ensure(row, utc_now())).name)

@@ -102,6 +102,7 @@ CATALOG: Mapping[str, Action] = {
         _intent("certificate.remove_custom", "Give up the customer's certificate"),
         Action(name="certificate.order", title="Order the certificate", kind="local"),
         Action(name="certificate.validate", title="Prove the names", kind="local"),
+        Action(name="certificate.tidied", title="Forget the answers in the DNS", kind="local"),
         Action(name="certificate.probe", title="Look at what is served", kind="local"),
         Action(name="service.status_active", title="Finish", kind="local"),
         Action(name="service.status_suspended", title="Finish", kind="local"),

@@ -78,6 +78,7 @@ def _with(checks: Mapping[str, _Check], *harmless: str) -> Mapping[str, _Check]:
     return {**checks, **dict.fromkeys(harmless, _anything)}
 
 
+_PAIR = ("certificate", "private_key", "serial", "redirect")  # of its own site, whoever's name is in it
 # Every parameter of every action that a vanity service may have a step of. All the others are the parent's business.
 _ALLOWED: Mapping[str, Mapping[str, _Check]] = {
     "web.package_present": _with(_ACCOUNT, "limits"),
@@ -95,6 +96,8 @@ _ALLOWED: Mapping[str, Mapping[str, _Check]] = {
     "web.cron_absent": _with(_USER, "name"),
     "web.account_suspended": _with(_USER, "page", "retry_after"),
     "web.account_active": _USER,
+    "web.certificate_present": _with({"site": _site, "names": _sites}, *_PAIR),
+    "web.certificate_absent": {"site": _site},
     "mail.mailbox_present": _with(_BOX, "password_hash", "quota_mb", "display_name", "enabled"),
     "mail.mailbox_absent": _BOX,
     "mail.account_suspended": _with({}, "policy"),
@@ -103,7 +106,7 @@ _ALLOWED: Mapping[str, Mapping[str, _Check]] = {
     "dns.record_absent": _RECORD,
 }
 _MUST_HAVE = frozenset(
-    ("username", "domain", "local_part", "shared_owner", "zone")
+    ("username", "domain", "site", "local_part", "shared_owner", "zone")
 )  # left out they would mean somebody else's
 _LOCAL = frozenset(
     (
@@ -113,6 +116,7 @@ _LOCAL = frozenset(
         "service.removed",
         "service.limits_enforced",
         "service.usage_last",
+        "certificate.probe",
     ),
 )
 

@@ -49,11 +49,9 @@ def of_service(service_id: int) -> list[CertificateRow]:
 
 
 def listing(limit: int) -> list[CertificateRow]:
-    """Return certificates of services, those with a problem first, then the soonest to end."""
-    query = CertificateRow.select().where(CertificateRow.service_id.is_null(False))
-    return list(
-        query.order_by(CertificateRow.error.is_null(), CertificateRow.not_after, CertificateRow.id).limit(limit)
-    )
+    """Return certificates, wildcards of parent domains among them, those with a problem first, then the soonest to end."""
+    order = (CertificateRow.error.is_null(), CertificateRow.not_after, CertificateRow.id)
+    return list(CertificateRow.select().order_by(*order).limit(limit))
 
 
 def wanted(owner: Mapping[str, int], names: Mapping[str, Sequence[str]], now: datetime) -> None:
@@ -94,9 +92,13 @@ def of_role(service_id: int, role: str) -> CertificateRow:
     return row
 
 
-def arrived(service_id: int, names: Mapping[str, Sequence[str]], now: datetime) -> None:
-    """The service is live: let there be its certificates, awake, and look at once at what is served."""
+def arrived(service_id: int, names: Mapping[str, Sequence[str]], now: datetime, shared_id: int | None = None) -> None:
+    """The service is live: let there be its certificates, awake, and look at once at what is served.
+
+    ``shared_id``: they show another certificate, a wildcard, in the place of their own.
+    """
     wanted({"service_id": service_id}, names, now)
+    CertificateRow.update(shared_id=shared_id).where(CertificateRow.service_id == service_id).execute()
     for row in of_service(service_id):
         change = machine.unsuspended(view(row), now)
         if change.values:

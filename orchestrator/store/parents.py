@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from orchestrator.core import names
@@ -63,13 +64,15 @@ def owner_service(label: str) -> Service | None:
     return None if row is None or row.status == ServiceStatus.TERMINATED else row
 
 
-def add(values: dict[str, Any]) -> ParentDomain:
-    """Store a parent domain; Conflict when its names are taken or overlap another's."""
+def add(values: dict[str, Any], added: Callable[[ParentDomain], object]) -> ParentDomain:
+    """Store a parent domain, and what belongs to it by ``added``; Conflict when its names are taken or overlap another's."""
 
     def work() -> ParentDomain:
         fleet.next_number("uid", 0)  # its lock makes orders take turns; none may come in between
         refuse_overlap(values)
-        return ParentDomain.create(created_at=utc_now(), **values)
+        row = ParentDomain.create(created_at=utc_now(), **values)
+        added(row)
+        return row
 
     return transaction(work)
 
@@ -91,14 +94,15 @@ def refuse_overlap(values: dict[str, Any]) -> None:
                 )
 
 
-def remove(name: str) -> None:
-    """Delete a parent domain under which there is no service."""
+def remove(name: str, forget: Callable[[ParentDomain], None]) -> None:
+    """Delete a parent domain under which there is no service; ``forget`` removes what hangs on it, in the transaction."""
 
     def work() -> None:
         row = get_locked(name)
         used = users(row)
         if used:
             raise Conflict(f"parent domain {name} is used by {len(used)} services; terminate those first")
+        forget(row)
         row.delete_instance()
 
     transaction(work)

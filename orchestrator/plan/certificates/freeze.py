@@ -42,6 +42,11 @@ def thaws_early(certificate: Certificate, fingerprint: str, now: datetime) -> bo
     return len([one for one in certificate.thaws if now - one < _DAY]) < _THAWS_A_DAY
 
 
+def is_by_hand(certificate: Certificate, now: datetime) -> bool:
+    """True while an order that a person has asked for may still be on its way."""
+    return any(now - one < timedelta(hours=1) for one in certificate.manual)
+
+
 def manual_wait(certificate: Certificate, now: datetime) -> datetime | None:
     """Return until when an order by hand has to wait, None when it may be made now: it passes a freeze, not a flood."""
     recent = sorted(one for one in certificate.manual if now - one < timedelta(hours=1))

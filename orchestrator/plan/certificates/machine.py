@@ -86,6 +86,13 @@ def issued(certificate: Certificate, leaf: Leaf, now: datetime) -> Change:
     return Change(values=values)
 
 
+def adopted(certificate: Certificate, leaf: Leaf, now: datetime) -> Change:
+    """A certificate that is kept elsewhere, such as a provider's wildcard, is to be served for these names."""
+    _require(certificate, LOOKED_AT | {State.ACTIVE}, State.DEPLOY)
+    values = {"state": State.DEPLOY, "leaf": leaf, "renewal": None, "tries": 0, "next_check_at": now}
+    return Change(values=values)
+
+
 def installed(certificate: Certificate, policy: Policy, now: datetime) -> Change:
     """Every server shows the new certificate."""
     _require(certificate, {State.DEPLOY, State.ACTIVE}, State.ACTIVE)

@@ -26,11 +26,11 @@ class Misses:
 
 
 def wanted(service: ServiceView, role: Role) -> tuple[str, ...]:
-    """Return the names of a role's certificate, the one that it cannot do without first; none for a vanity service.
+    """Return the names of a role's certificate, the one that it cannot do without first.
 
-    A vanity service is covered by the wildcard of its parent.
+    A vanity service's site shows the wildcard of its parent, its mail is its parent's.
     """
-    if service.is_vanity:
+    if service.is_vanity and role is Role.MAIL:
         return ()
     if role is Role.WEB and service.has_web:
         return tuple(dict.fromkeys(service.site_names))[:MAXIMUM]

@@ -66,11 +66,21 @@ def judge(answers: Answers, ours: frozenset[str], asking: Asking) -> Finding:
     return Finding(name=answers.name, verdict=Verdict.OK)
 
 
-def judge_dns(answers: Answers, asking: Asking) -> Finding:
-    """Return what to think of a name that is to be proven by DNS: only what forbids it matters."""
+def judge_dns(answers: Answers, ours: frozenset[str], asking: Asking) -> Finding:
+    """Return what to think of a name that is to be proven by DNS. Its addresses are those of the zone's name servers.
+
+    All of them have to be ours: the CA asks any of them, and one that we cannot write to would know no answer.
+    """
     if answers.error in ("nxdomain", "empty"):
         answers = Answers(name=answers.name, caa=answers.caa)
-    return _forbidden(answers, asking) or Finding(name=answers.name, verdict=Verdict.OK)
+    forbidden = _forbidden(answers, asking)
+    if forbidden is not None:
+        return forbidden
+    foreign = sorted((answers.ipv4 | answers.ipv6) - ours)
+    if foreign:
+        detail = f"{answers.name} is served by the name server {foreign[0]}, which is not ours; remove it from the zone"
+        return _no(answers.name, "delegation", detail)
+    return Finding(name=answers.name, verdict=Verdict.OK)
 
 
 def with_self_test(finding: Finding, reached: Mapping[str, bool | None]) -> Finding:

@@ -13,6 +13,7 @@ from orchestrator.certs.accounts import Accounts, open_account
 from orchestrator.certs.acme_client import Directory
 from orchestrator.certs.acme_network import Refused
 from orchestrator.config import keys
+from orchestrator.config.binding import Binding
 from orchestrator.core.certificates import Trouble
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Unavailable
@@ -20,6 +21,7 @@ from orchestrator.models.base import database
 from orchestrator.models.certificate import AuthorityRow
 from orchestrator.plan.certificates.problems import Problem
 from orchestrator.store import authorities
+from tests.support import pebble as servers
 from tests.support.acme_proxy import Fault, Proxy
 from tests.support.pebble import Pebble
 
@@ -50,6 +52,21 @@ def test_the_key_is_encrypted_in_the_database(ours: Accounts) -> None:
     assert "storage_key" not in repr(ours)
     with pytest.raises(Unavailable, match="another key"):
         open_account(replace(ours, storage_key=bytes(32)))
+
+
+def test_20_a_ca_that_wants_a_binding_says_how_and_is_content_with_one(ours: Accounts, tmp_path: Path) -> None:
+    secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+    settings = {"externalAccountBindingRequired": True, "externalAccountMACKeys": {"kid-1": secret}}
+    with servers.server(tmp_path, settings) as strict:
+        wanted = replace(ours, directory=Directory(url=strict.directory, ca_file=strict.ca_file))
+        with pytest.raises(Refused, match="TENANTRY_ACME_KEY_ID") as caught:
+            open_account(wanted)
+        assert caught.value.problem.trouble is Trouble.ACCOUNT
+        bound = replace(wanted, binding=Binding(key_id="kid-1", hmac_key=secret))
+        row, client = open_account(bound)
+        assert row.account_url
+        assert client.order(["a.test"]).status == "pending"
+    assert secret not in repr(bound)
 
 
 def test_an_account_that_was_made_but_not_written_down_is_found_by_its_key(ours: Accounts, proxy: Proxy) -> None:

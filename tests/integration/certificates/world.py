@@ -45,11 +45,16 @@ class World:
     shown: dict[tuple[str, str], str] = field(default_factory=dict)  # address and role -> serial
     broken: set[str] = field(default_factory=set)  # actions that fail on the node
     answers: set[str] = field(default_factory=set)  # servers that answer a CA
+    strangers: dict[str, Leaf] = field(default_factory=dict)  # names that show a good certificate which is not ours
 
     def __post_init__(self) -> None:
         pace = Pace(seconds=20, sleep=lambda _: time.sleep(0.02))
         self.office = Office(
-            storage_key=lambda: keys.storage_key(self.home), see=self._eyes, shown=self._look, pace=pace
+            storage_key=lambda: keys.storage_key(self.home),
+            see=self._eyes,
+            shown=self._look,
+            accepted=lambda place: self.strangers.get(place.name),
+            pace=pace,
         )
         self.executor = RecordingExecutor(script=self._on_node)
         self.bench = Bench(self.app, self.executor, self.office)

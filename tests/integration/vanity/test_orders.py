@@ -14,7 +14,7 @@ from orchestrator.models.fleet import ParentDomain
 from orchestrator.models.service import DnsRecord, DomainName, Mailbox, Service
 from orchestrator.models.task import Task
 from orchestrator.store import fleet as fleets
-from orchestrator.store import parents, services, snapshots
+from orchestrator.store import parents, services, snapshots, wildcards
 from orchestrator.store.database import session, transaction
 from tests.integration.vanity.conftest import PARENT, PROVIDER, Provider
 from tests.support import fleet
@@ -234,12 +234,12 @@ def test_without_mail_or_with_external_dns_those_roles_are_off(provider: Provide
 def test_a_parent_in_use_stays(provider: Provider) -> None:
     provider.name(3001)
     with pytest.raises(Conflict, match="is used by 1 services"):
-        parents.remove(PARENT)
+        parents.remove(PARENT, wildcards.forget)
     with pytest.raises(Conflict, match="DNS servers of parent domain"):
         transaction(lambda: (Service.update(group_id=99).execute(), fleets.remove_group("standard")))
     provider.done("terminate", 3001)
     before = provider.serial()
-    parents.remove(PARENT)
+    parents.remove(PARENT, wildcards.forget)
     provider.declare()
     assert provider.serial() >= before
     provider.name(3002)

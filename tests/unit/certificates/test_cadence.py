@@ -81,9 +81,11 @@ def test_names_that_do_not_lead_here_are_looked_at_ever_more_rarely(age: timedel
     assert 0.9 * hours * HOUR <= pause <= 1.1 * hours * HOUR
 
 
-def test_a_live_certificate_whose_names_lead_elsewhere_is_looked_at_every_hour() -> None:
-    one = certificate(provisioned_at=NOW - 300 * DAY, leaf=leaf())
-    assert cadence.next_look(one, POLICY, NOW) - NOW <= 1.1 * HOUR
+@pytest.mark.parametrize(("age", "hours"), [(59, 1), (63, 6), (89, 6), (90.5, 1), (93, 6), (120, 24)])
+def test_one_in_use_whose_names_lead_elsewhere_is_looked_at_ever_more_rarely(age: float, hours: int) -> None:
+    """From when it is due, and anew from its end; but never as rarely as one that never was."""
+    one = certificate(provisioned_at=NOW - 300 * DAY, leaf=leaf(90 * DAY, NOW - age * DAY))
+    assert 0.9 * hours * HOUR <= cadence.next_look(one, POLICY, NOW) - NOW <= 1.1 * hours * HOUR
 
 
 def test_a_working_certificate_is_not_looked_at_after_it_is_due() -> None:

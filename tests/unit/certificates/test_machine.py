@@ -99,6 +99,40 @@ def test_a_freeze_is_shorter_the_nearer_the_end_of_the_one_in_use() -> None:
     assert freeze.length(live, POLICY, NOW + 18 * DAY) == 7 * DAY
 
 
+def test_a_freeze_stays_a_week_however_often_it_has_doubled() -> None:
+    assert freeze.length(certificate(failures=900, freeze_level=900), POLICY, NOW) == 7 * DAY
+
+
+def test_those_who_wait_for_one_limit_come_back_one_after_another() -> None:
+    """Each time in vain they spread over twice the time."""
+    limit = Problem(trouble=Trouble.RATE_LIMITED, kind="bucket", detail="", until=NOW + HOUR)
+    for tries, longest in ((0, 10 * MINUTE), (3, 80 * MINUTE), (20, 12 * HOUR)):
+        waits = [fail(certificate(id=one, tries=tries), NOW, limit)[0].next_check_at - NOW - HOUR for one in range(500)]
+        assert timedelta(0) <= min(waits) < longest / 50
+        assert longest * 0.98 < max(waits) < longest
+        assert len({wait // (longest / 10) for wait in waits}) == 10
+    urgent = certificate(State.RENEWING, leaf=leaf(90 * DAY, NOW - 89 * DAY), tries=20)
+    assert fail(urgent, NOW, limit)[0].next_check_at <= NOW + 2.2 * HOUR
+
+
+def test_a_ca_that_is_away_is_asked_ever_more_rarely_but_not_at_the_last_moment() -> None:
+    away = Problem(trouble=Trouble.TRANSIENT, kind="connection", detail="")
+
+    def pauses(one: Certificate) -> list[timedelta]:
+        found = []
+        for _ in range(4):
+            one, _ = fail(one, NOW, away)
+            found.append(one.next_check_at - NOW)
+        return found
+
+    ladder = [MINUTE, 10 * MINUTE, 100 * MINUTE]
+    has_time = certificate(State.RENEWING, leaf=leaf(90 * DAY, NOW - 61 * DAY))
+    has_none = certificate(State.RENEWING, leaf=leaf(90 * DAY, NOW - 80 * DAY))
+    for one, last in ((has_time, DAY), (has_none, 100 * MINUTE), (certificate(), 100 * MINUTE)):
+        for pause, least in zip(pauses(one), [*ladder, last], strict=True):
+            assert least <= pause <= 1.2 * least
+
+
 def test_on_thaw_there_is_exactly_one_attempt() -> None:
     one = certificate(State.FROZEN, failures=5, freeze_level=1, frozen_until=NOW, fingerprint="a")
     assert machine.may_order(one, "a", NOW)

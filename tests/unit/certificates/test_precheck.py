@@ -100,10 +100,13 @@ def test_a_self_test_does_not_overrule_caa() -> None:
     assert with_self_test(no, {"192.0.2.1": True}).reason == "caa"
 
 
-def test_a_wildcard_needs_no_address() -> None:
-    assert judge_dns(Answers(name="*.a.test", error="nxdomain"), LE).verdict is Verdict.OK
-    assert judge_dns(Answers(name="*.a.test", caa=(caa(";", "issuewild"),)), LE).reason == "caa"
-    assert judge_dns(Answers(name="*.a.test", error="dnssec_bogus"), LE).verdict is Verdict.NO
+def test_a_wildcard_needs_no_address_and_name_servers_that_are_all_ours() -> None:
+    assert judge_dns(Answers(name="*.a.test", error="nxdomain"), OURS, LE).verdict is Verdict.OK
+    assert judge_dns(Answers(name="*.a.test", caa=(caa(";", "issuewild"),)), OURS, LE).reason == "caa"
+    assert judge_dns(Answers(name="*.a.test", error="dnssec_bogus"), OURS, LE).verdict is Verdict.NO
+    assert judge_dns(Answers(name="*.a.test", ipv4=OURS), OURS, LE).verdict is Verdict.OK
+    foreign = judge_dns(Answers(name="*.a.test", ipv4=OURS | {"203.0.113.53"}), OURS, LE)
+    assert (foreign.reason, "203.0.113.53" in foreign.detail) == ("delegation", True)
 
 
 def test_the_worst_name_decides() -> None:

@@ -16,7 +16,7 @@ from orchestrator.core.errors import Conflict, InvalidInput
 from orchestrator.core.records import Plan
 from orchestrator.plan import chains, jobs, vanity, vanity_names, zone
 from orchestrator.plan.catalog import CATALOG
-from orchestrator.plan.objects import AliasView, CronView, DatabaseView, SftpView
+from orchestrator.plan.objects import AliasView, CertificateView, CronView, DatabaseView, SftpView
 from orchestrator.plan.snapshot import ServiceView, Suspension
 from orchestrator.plan.steps import of, record_step
 from tests.support.examples import replaced
@@ -56,6 +56,9 @@ def own_jobs() -> dict[str, dict[str, Any]]:
                     found[step.action] = jobs.build(step.action, service, step.params, step.key, 7)["params"]
     for kind, name in (("database", "w3001_shop"), ("sftp", "w3001_ed"), ("cron", "nightly")):
         found[f"web.{kind}_absent"] = {"username": "w3001", "name": name}
+    shown = CertificateView(role="web", names=(ANNA.domain,), certificate="PEM", private_key="PEM", serial="1")
+    for action in ("web.certificate_present", "web.certificate_absent"):
+        found[action] = jobs.build(action, replace(ANNA, certificates=(shown,)), {}, action, 7)["params"]
     return found
 
 
@@ -65,6 +68,7 @@ FOREIGN: dict[str, tuple[Any, ...]] = {
     "username": ("w3002", "w900", "root", "", "w30010"),
     "uid": (0, 20002, None),
     "domain": (*FOREIGN_NAMES, "ANNA.provider.test"),
+    "site": FOREIGN_NAMES,
     "names": ([], ["anna.provider.test", "provider.test"], ["bob.provider.test"], ["anna.provider.test"] * 2),
     "name": ("w3002_shop", "mysql", "w30010_shop", "root"),
     "local_part": ("postmaster", "bob", "", "anna+x"),
@@ -106,7 +110,7 @@ def test_every_plan_names_nothing_but_its_own(service: ServiceView) -> None:
 
 def test_there_is_a_job_of_every_action_on_the_list() -> None:
     assert set(OWN) == {action for action in CATALOG if allowed(action)}
-    assert len(OWN) == 21
+    assert len(OWN) == 23
 
 
 def allowed(action: str) -> bool:
@@ -132,7 +136,7 @@ def test_its_own_job_passes_and_any_other_name_is_refused(action: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "field"), [(a, f) for a in sorted(OWN) for f in ("username", "shared_owner", "zone", "domain")]
+    ("action", "field"), [(a, f) for a in sorted(OWN) for f in ("username", "shared_owner", "zone", "domain", "site")]
 )
 def test_what_names_the_object_cannot_be_left_out(action: str, field: str) -> None:
     if field in OWN[action]:
