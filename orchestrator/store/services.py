@@ -108,8 +108,8 @@ def close_out(row: Service, operation: int | None) -> None:
     certificates.remove_of(row.id)
     usage_intake.forget(row.id)
     secrets = {"password_hash": "", "contact_email": "", "dkim_public_key": "", "reset_code": ""}
-    ended = {"held": False, "withdrawn": False, "deployed": False, "former_domains": None, "terminate_at": None}
-    ended |= {"web_held_for": ""}
+    ended: dict[str, Any] = {"held": False, "web_held_for": "", "withdrawn": False, "deployed": False}
+    ended |= {"former_domains": None, "terminate_at": None}
     set_status(row, ServiceStatus.TERMINATED, operation_id=operation, error=None, **secrets, **ended)
 
 

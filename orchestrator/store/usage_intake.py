@@ -67,7 +67,7 @@ def keep(server_id: int, reading: Reading, now: datetime, today: int) -> None:
     _keep_days(server_id, reading)
     _keep_mailboxes(reading, now)
     last = collection(server_id, reading.role)
-    row = {
+    row: dict[str, Any] = {
         "server_id": server_id,
         "role": reading.role,
         "collected_at": now if reading.complete else (last.collected_at if last else None),

@@ -51,7 +51,7 @@ def ask_last(service_id: int, operation_id: int) -> list[int]:
     working = Server.select(Server.id).where(Server.status << list(_WORKING))
     asked = []
     for removal in list(removals.where((Task.status == TaskStatus.WAITING) & (Task.server_id << working))):
-        server = int(removal.server_id)
+        server = int(removal.server_id or 0)
         same = (Task.action == USAGE) & (Task.server_id == server) & (Task.status == TaskStatus.RUNNING)
         if Task.select().where(same).exists():
             raise Busy(f"server {server} is being asked for its figures; service {service_id} needs the next look")
