@@ -14,9 +14,10 @@ from orchestrator.cli.edge import actor, app
 from orchestrator.cli.output import console, print_json, show, show_one
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import InvalidInput
+from orchestrator.core.states import Role
 from orchestrator.models.fleet import Server
 from orchestrator.plan.usage import days, schedule
-from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT
+from orchestrator.plan.usage.metrics import METRICS, QUERIES, SNAPSHOT
 from orchestrator.store import fleet, services, usage, usage_export, usage_requests, usage_statistics
 from orchestrator.store.database import transaction
 
@@ -108,6 +109,9 @@ def _server(row: Server, as_json: bool) -> None:
         for one in usage_statistics.collections(row.id)
     ]
     looked = {"status_at": status.collected_at, **status.status} if status else {"status_at": None}
+    if Role.DNS in row.role_set():
+        this_month = days.month_of(days.day_of(now, usage.zone()))
+        looked["queries_this_month"] = usage_statistics.queries(this_month).get(row.id, 0)
     if as_json:
         print_json({"server": row.name, **looked, "collections": went})
         return
@@ -127,7 +131,18 @@ def _top(metric: str, limit: int, as_json: bool) -> None:
 def _sums(by: str, of: str, history: int, as_json: bool) -> None:
     if by not in usage_statistics.SCOPES:
         raise InvalidInput("--by", f"{by[:40]!r} is not known", f"give one of {', '.join(usage_statistics.SCOPES)}")
-    columns = ("services", "disk", "web_disk", "mail_disk", "bandwidth", "web_in", "web_out", "mailboxes", "databases")
+    columns = (
+        "services",
+        "disk",
+        "web_disk",
+        "mail_disk",
+        "bandwidth",
+        "web_in",
+        "web_out",
+        "mailboxes",
+        "databases",
+        QUERIES,
+    )
     if bool(of) != (bool(history) and by != "all"):
         raise InvalidInput("--of", "goes with --by and --history, and they with it", f"name one {by} and give the days")
     if history:

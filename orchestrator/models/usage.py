@@ -124,6 +124,7 @@ class UsageCollection(BaseModel):
     collected_at = UtcDateTimeField(null=True)  # of the last complete one
     through = IntegerField(null=True)  # the last day that was told
     problems = JsonField()  # list of sentences: what was not believed
+    queries = BigIntegerField(null=True)  # what a DNS server's counter had reached
 
     class Meta:
         """Peewee's options."""

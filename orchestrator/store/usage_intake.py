@@ -17,10 +17,12 @@ from orchestrator.models.usage import (
     UsageFigure,
     UsageMailbox,
 )
-from orchestrator.plan.usage.metrics import SNAPSHOT
+from orchestrator.plan.usage.days import grown
+from orchestrator.plan.usage.metrics import QUERIES, SNAPSHOT
 from orchestrator.plan.usage.reading import Known, Reading
 
 _CHUNK = 400  # rows of one statement: SQLite takes a bounded number of values
+NOBODY = 0  # stands for the service in rows of a server as a whole
 _AGED = ("web_disk", "web_files")
 
 
@@ -59,20 +61,31 @@ def replace(model: Any, rows: list[dict[str, Any]]) -> None:
         model.insert_many(part).on_conflict_replace().execute()
 
 
-def keep(server_id: int, reading: Reading, now: datetime) -> None:
-    """Store what is believed of one role's report."""
+def keep(server_id: int, reading: Reading, now: datetime, today: int) -> None:
+    """Store what is believed of one role's report; ``today`` is the day on which it came."""
     _keep_figures(server_id, reading, now)
     _keep_days(server_id, reading)
     _keep_mailboxes(reading, now)
     last = collection(server_id, reading.role)
-    row = {
+    row: dict[str, Any] = {
         "server_id": server_id,
         "role": reading.role,
         "collected_at": now if reading.complete else (last.collected_at if last else None),
         "through": reading.through or (last.through if last else None),
         "problems": reading.problems,
+        "queries": last.queries if last else None,
     }
+    if reading.queries is not None:
+        _keep_queries(server_id, grown(row["queries"], reading.queries), today)
+        row["queries"] = reading.queries
     replace(UsageCollection, [row])
+
+
+def _keep_queries(server_id: int, more: int, today: int) -> None:
+    """Add to the queries of a server's day. It is the server's own row, of no service."""
+    key = {"service_id": NOBODY, "day": today, "metric": QUERIES, "server_id": server_id}
+    row = UsageDay.get_or_none(*(getattr(UsageDay, name) == value for name, value in key.items()))
+    replace(UsageDay, [{**key, "base": (row.base if row else 0) + more, "last": 0}])
 
 
 def collection(server_id: int, role: str) -> UsageCollection | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from peewee import fn
+
 from orchestrator.core.states import ServiceStatus
 from orchestrator.models.fleet import Package, Server, ServerGroup
 from orchestrator.models.service import Placement, Service
@@ -20,10 +22,10 @@ from orchestrator.models.usage import (
     UsageTotal,
 )
 from orchestrator.plan.usage import days
-from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT
+from orchestrator.plan.usage.metrics import METRICS, QUERIES, SNAPSHOT
 from orchestrator.store import fleet, usage
 from orchestrator.store.database import transaction
-from orchestrator.store.usage_intake import replace
+from orchestrator.store.usage_intake import NOBODY, replace
 
 _COUNTED_DAYS = 70  # single counters are kept for corrections of the last month; afterwards the history has them
 _CHUNK = 500
@@ -109,11 +111,24 @@ def add_up(now: datetime) -> None:
     for service, metric, value in rows.where(UsageCurrent.period << [SNAPSHOT, month]).tuples():
         for one in scopes.get(service, {}).get(METRICS[metric].role, ()):
             sums[one][metric] = sums[one].get(metric, 0) + value
+    for server, count in queries(days.month_of(day)).items():
+        for one in (("all", 0), ("server", server)):
+            figures = sums.setdefault(one, {"services": 0})
+            figures[QUERIES] = figures.get(QUERIES, 0) + count
     found = [
         {"scope": scope, "scope_id": number, "day": day, "figures": figures}
         for (scope, number), figures in sums.items()
     ]
     transaction(lambda: replace(UsageTotal, found))
+
+
+def queries(month: int) -> dict[int, int]:
+    """Return the queries that each DNS server has answered in a month, by server."""
+    first, last = days.first_and_last(month)
+    mine = (UsageDay.metric == QUERIES) & (UsageDay.service_id == NOBODY) & UsageDay.day.between(first, last)
+    query = UsageDay.select(UsageDay.server_id, fn.SUM(UsageDay.base)).where(mine).group_by(UsageDay.server_id)
+    rows: Any = query.tuples()
+    return {server: int(count) for server, count in rows}
 
 
 def _scopes() -> dict[int, dict[str, list[tuple[str, int]]]]:

@@ -46,7 +46,7 @@ def usage_effect(row: Task, result: RunResult) -> dict[str, Any]:
     for role in roles:
         known = usage_intake.known(server.id, role, window[0]["day"], window[-1]["day"])
         found = reading.read(role, result.usage[role], known)
-        usage_intake.keep(server.id, found, now)
+        usage_intake.keep(server.id, found, now, days.day_of(now, usage.zone()))
         touched = {day for counted in found.days.values() for day in counted}
         usage.recompute(found.figures, now, touched)
         told[str(role)] = {"services": len(found.figures), "complete": found.complete, "problems": found.problems}

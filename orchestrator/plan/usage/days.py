@@ -29,6 +29,13 @@ def first_and_last(month: int) -> tuple[int, int]:
     return month * 100 + 1, month * 100 + 31
 
 
+def grown(before: int | None, now: int) -> int:
+    """Return by how much a counter has grown that begins at 0 when its server is started; unknown before the first look."""
+    if before is None:
+        return 0
+    return now - before if now >= before else now
+
+
 def months_before(month: int, count: int) -> int:
     """Return the month ``count`` months earlier."""
     index = month // 100 * 12 + month % 100 - 1 - count

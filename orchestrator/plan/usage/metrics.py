@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orchestrator.core.states import Role
 
 BYTES, COUNT, MESSAGES = "bytes", "count", "messages"
+QUERIES = "dns_queries"  # of a server: PowerDNS does not count them by zone
 SNAPSHOT = "snapshot"  # the period of a figure that is true now
 _BYTES_MAXIMUM = 2**50  # 1 PiB: no account has more, and no day brings more over one network
 _COUNT_MAXIMUM = 10**9

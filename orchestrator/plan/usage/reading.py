@@ -39,6 +39,7 @@ _AGED = ("web_disk", "web_files")  # measured ``age`` seconds ago
 _AGE_MAXIMUM = 400 * 86_400
 _DAY = re.compile(r"(\d{8}):(\d{1,16}):(\d{1,16})")
 _BOX = re.compile(r"(\S{3,320}) (\d{1,16}) (\d{1,10})")
+_QUERIES_MAXIMUM = 2**50
 _PROBLEMS = 20
 Box = tuple[str, int, int]  # address, bytes, messages
 
@@ -64,6 +65,7 @@ class Reading:
     ages: dict[int, int] = field(default_factory=dict)  # seconds since web_disk was measured
     days: dict[int, dict[int, dict[str, int]]] = field(default_factory=dict)  # service -> day -> counter -> value
     boxes: dict[int, list[Box]] = field(default_factory=dict)
+    queries: int | None = None  # answered by a DNS server since it was started
     problems: list[str] = field(default_factory=list)
 
     def refuse(self, what: str) -> None:
@@ -84,6 +86,8 @@ def read(role: str, said: Any, known: Known) -> Reading:
     if not reading.complete:
         reading.refuse("the node has not finished; what is missing comes with the next collection")
     reading.through = _through(said, known, reading) if of_role(role, True) else None
+    if role == Role.DNS:
+        _queries(reading, said.get("queries"))
     strangers = [owner for owner in said["accounts"] if owner not in known.services]
     if strangers:
         reading.refuse(f"{len(strangers)} accounts do not live on this server, such as {shown(str(strangers[0]))}")
@@ -99,6 +103,14 @@ def _through(said: Json, known: Known, reading: Reading) -> int | None:
         return value
     reading.refuse("through is none of the days that were asked for")
     return None
+
+
+def _queries(reading: Reading, value: Any) -> None:
+    """Read the server's own counter; None is what a server says that does not know it at the moment."""
+    if _is_within(value, _QUERIES_MAXIMUM):
+        reading.queries = value
+    elif value is not None:
+        reading.refuse(f"queries is no whole number from 0 to {_QUERIES_MAXIMUM}")
 
 
 def _account(reading: Reading, service: int, said: Any, known: Known) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import imaplib
+import itertools
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from lab import access, nodes
 from orchestrator.core.records import RunRequest
 from orchestrator.core.states import Outcome
+from orchestrator.plan.usage.days import day_of, window
 from tests.acceptance.usage.conftest import DAYS, NODE, OWNER, PASSWORD, ROLES, Node
 from tests.support import examples, mail
 from tests.support.steps import host
@@ -238,6 +242,65 @@ def test_the_status_of_the_node_is_told(node: Node) -> None:
     assert found["reboot_needed"] is False
     node.root("touch /run/reboot-required")
     assert node.steps.run(NODE, "server.sync_status", params, roles=ROLES).usage["server"]["reboot_needed"] is True
+
+
+# Where and when a day is not 24 hours of UTC: the clocks go back and forward, and a month ends elsewhere at another hour.
+CALENDARS = (
+    ("Europe/Vienna", datetime(2026, 10, 26, 12, tzinfo=UTC), 25 * 3600),
+    ("Europe/Vienna", datetime(2026, 3, 30, 12, tzinfo=UTC), 23 * 3600),
+    ("America/Los_Angeles", datetime(2026, 11, 2, 12, tzinfo=UTC), 25 * 3600),
+    ("Australia/Lord_Howe", datetime(2026, 4, 6, 12, tzinfo=UTC), 24 * 3600 + 1800),
+    ("Asia/Kathmandu", datetime(2026, 12, 1, 12, tzinfo=UTC), 24 * 3600),
+)
+
+
+def test_days_are_those_of_the_zone_to_the_second_and_the_byte(node: Node) -> None:
+    for name, now, odd in CALENDARS:
+        zone = ZoneInfo(name)
+        days = window(now, zone, day_of(now - timedelta(days=2), zone))
+        assert odd in {later["start"] - one["start"] for one, later in itertools.pairwise(days)}
+        before, wanted, lines = by_day(node, days), {}, []
+        for number, (one, previous) in enumerate(zip(days[1:], days, strict=False), 1):
+            for day, moment, size in ((previous, one["start"] - 1, 10**number), (one, one["start"], 3 * 10**number)):
+                lines.append(line_at(moment, zone, size, 7 * size))
+                sent, received = wanted.get(day["day"], (0, 0))
+                wanted[day["day"]] = (sent + size, received + 7 * size)
+        access.on(node.lab, NODE, "tee", "-a", LOG, stdin="".join(lines))
+        after = by_day(node, days)
+        grown = {day: (pair[0] - before.get(day, (0, 0))[0], pair[1] - before.get(day, (0, 0))[1])
+                 for day, pair in after.items()}  # fmt: skip
+        assert {day: pair for day, pair in grown.items() if pair != (0, 0)} == wanted, name
+
+
+def test_a_month_that_ends_between_two_requests_has_the_first_one_only(node: Node) -> None:
+    end = int(time.time()) + 4
+    days = [{"day": 20310131, "start": end - 86_400}, {"day": 20310201, "start": end}]
+    begun = node.traffic()
+    node.sent = node.received = 0
+    node.ask("/?before")
+    old = (node.sent, node.received)
+    assert time.time() < end
+    while time.time() <= end + 1:  # nginx tells whole seconds
+        time.sleep(0.1)
+    node.sent = node.received = 0
+    node.ask("/?after", "POST", b"x" * 1000)
+    deadline = time.monotonic() + 20
+    while (found := by_day(node, days)).get(20310201) != (node.sent, node.received):
+        assert time.monotonic() < deadline, (found, node.sent, node.received)
+    assert found[20310131] == old
+    assert node.traffic() == begun  # of other days, nothing
+
+
+def by_day(node: Node, days: list[dict[str, int]]) -> dict[int, tuple[int, int]]:
+    """Return the bytes in and out of each day."""
+    parts = [part.split(":") for part in node.usage(days)["web"]["days"].split()]
+    return {int(day): (int(sent), int(received)) for day, sent, received in parts}
+
+
+def line_at(moment: int, zone: ZoneInfo, sent: int, received: int) -> str:
+    """Return a line as nginx would have written it at a moment, on a node whose clock shows that zone."""
+    told = datetime.fromtimestamp(moment, zone).isoformat()
+    return f'{{"time":"{told}","site":"shop","uri":"/","status":200,"in":{sent},"out":{received},"seconds":0.1}}\n'
 
 
 def test_bad_days_are_refused(node: Node) -> None:

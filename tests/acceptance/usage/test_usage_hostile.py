@@ -150,7 +150,7 @@ CORPUS: dict[str, tuple[str, str]] = {
     "counters beyond all bounds": (account(days=f"DAY:{2**52}:1"), "out of range"),
     "an account of another node": (report({"s1": HONEST, "s2": {**HONEST, "disk": 7}}), "do not live on this server"),
     "an account of nobody": (report({"s1": HONEST, "root": HONEST}), "do not live on this server"),
-    "100,000 unknown users": (MANY, "too large"),
+    "100,000 unknown users": (MANY, "cannot be used"),
     "HTML as a name": (report({"<script>alert(1)</script>": HONEST}), "no plain name"),
     "escape sequences": (account(days="\x1b]0;owned\x07\x1b[2J"), "days cannot be read"),
     "a template": (account(days="{{ lookup('pipe', 'id > /tmp/owned') }}"), "days cannot be read"),

@@ -186,3 +186,18 @@ def test_sums_top_trend_and_retention(usage: Usage) -> None:
     assert month.figures == {"web_disk": 31, "web_in": 62}
     usage_statistics.purge(400, usage.now)  # folding twice changes nothing
     assert UsageMonth.get((UsageMonth.service_id == 1) & (UsageMonth.month == 202501)).figures == month.figures
+
+
+def test_queries_of_a_dns_server_are_counted_across_its_restarts_and_by_day(usage: Usage) -> None:
+    for day, counted in ((24, 1000), (24, 1500), (25, 1700), (25, 40), (25, 100), (25, None), (25, -5), (25, "9")):
+        usage.now = usage.now.replace(day=day)
+        usage.say("dns", {"s1": DNS}, queries=counted)
+        assert usage.sync("dns1").status == "done"
+    assert "queries is no whole number" in UsageCollection.get(UsageCollection.role == "dns").problems[0]
+    number = Server.get(Server.name == "dns1").id
+    assert usage_statistics.queries(202611) == {number: 500 + 200 + 40 + 60}
+    usage_statistics.add_up(usage.now)
+    by_server = {row["name"]: row for row in usage_statistics.totals("server")}
+    assert by_server["dns1"]["dns_queries"] == 800 and "dns_queries" not in by_server["web1"]
+    days = usage_statistics.trend("server", usage_statistics.scope_id("server", "dns1"), 20261101, 20261130)
+    assert [(row.day, row.figures["dns_queries"]) for row in days] == [(20261125, 800)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from ansible_collections.tenantry.hosting.plugins.module_utils import usage_disk, usage_traffic, web_account
@@ -17,6 +20,8 @@ from ansible_collections.tenantry.hosting.plugins.module_utils.usage_logs import
 from ansible_collections.tenantry.hosting.plugins.module_utils.usage_state import Counters, Days
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from orchestrator.plan.usage.days import day_of, window
 
 
 class Folder:
@@ -160,3 +165,35 @@ def test_the_quota_of_the_file_system_is_read() -> None:
     )
     assert usage_disk.parse_quota(said) == {"w1001": (20480, 5)}
     assert usage_disk.parse_quota("") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "odd"),
+    [
+        ("Europe/Vienna", datetime(2026, 10, 26, 12, tzinfo=UTC), 25 * 3600),
+        ("Europe/Vienna", datetime(2026, 3, 30, 12, tzinfo=UTC), 23 * 3600),
+        ("America/Los_Angeles", datetime(2026, 11, 2, 12, tzinfo=UTC), 25 * 3600),
+        ("Australia/Lord_Howe", datetime(2026, 4, 6, 12, tzinfo=UTC), 24 * 3600 + 1800),
+        ("Asia/Kathmandu", datetime(2026, 12, 1, 12, tzinfo=UTC), 24 * 3600),
+    ],
+)
+def test_a_line_belongs_to_the_day_of_the_zone_to_the_second(
+    name: str, now: datetime, odd: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = ZoneInfo(name)
+    days = window(now, zone, day_of(now - timedelta(days=2), zone))
+    assert odd in {later["start"] - one["start"] for one, later in itertools.pairwise(days)}
+    monkeypatch.setattr(web_account, "LOGS", str(tmp_path))
+    (tmp_path / "w1").mkdir()
+    wanted: dict[str, list[int]] = {}
+    with (tmp_path / "w1/access.log").open("w") as log:
+        for number, (previous, one) in enumerate(itertools.pairwise(days)):
+            for day, moment, size in ((previous, one["start"] - 1, 10**number), (one, one["start"], 3 * 10**number)):
+                pair = wanted.setdefault(str(day["day"]), [0, 0])
+                pair[0] += size
+                pair[1] += 7 * size
+                told = datetime.fromtimestamp(moment, zone).isoformat()
+                log.write(f'{{"time":"{told}","site":"a","status":200,"in":{size},"out":{7 * size},"seconds":0.1}}\n')
+    reader = usage_traffic.Reader({}, Days(days), 60)
+    reader.read(["w1"])
+    assert reader.counters.values["w1"] == wanted and reader.unreadable == 0
