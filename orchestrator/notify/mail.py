@@ -27,6 +27,8 @@ def deliver(channels: Channels, target: str, message: Message, now: datetime, se
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence notice answers it
         mail.set_content(message.text)
         _send(channels, mail, seconds)
+    except smtplib.SMTPAuthenticationError as error:  # its text may repeat the login
+        raise Unavailable(f"the mail server refuses the login ({error.smtp_code}); check TENANTRY_SMTP_URL") from None
     except (smtplib.SMTPRecipientsRefused, ValueError) as error:
         raise Refused(f"the mail to {target[:254]!r} was refused ({error})") from error
     except (smtplib.SMTPException, OSError) as error:
@@ -34,7 +36,7 @@ def deliver(channels: Channels, target: str, message: Message, now: datetime, se
 
 
 def _send(channels: Channels, mail: EmailMessage, seconds: float) -> None:
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=channels.smtp_ca_file or None)
     place = (channels.smtp_host, channels.smtp_port)
     implicit = channels.smtp_tls == "implicit"
     server = (
