@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import ssl
 from datetime import datetime
@@ -48,5 +49,17 @@ def _send(channels: Channels, mail: EmailMessage, seconds: float) -> None:
         if channels.smtp_tls == "starttls":
             server.starttls(context=context)
         if channels.smtp_user:
-            server.login(channels.smtp_user, channels.smtp_password)
+            _log_in(server, channels.smtp_user, channels.smtp_password)
         server.send_message(mail)
+
+
+def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
+    """Log in; with characters beyond ASCII by PLAIN in UTF-8 (RFC 4616), which smtplib does not do."""
+    if (user + password).isascii():
+        server.login(user, password)
+        return
+    server.ehlo_or_helo_if_needed()
+    login = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    code, _ = server.docmd("AUTH", f"PLAIN {login}")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, b"")

@@ -40,7 +40,7 @@ def channels(server: Any, files: Path) -> Channels:
     """Return the way out to a server, as a URL of another machine would be read."""
     values = {"smtp_user": smtp_tls.LOGIN, "smtp_password": smtp_tls.PASSWORD, "smtp_ca_file": str(files / "roots.pem")}
     place = {"smtp_host": "localhost", "smtp_port": server.server_address[1], "mail_from": "tenantry@provider.example"}
-    return replace(Channels(), **place, **values, smtp_tls="starttls", **more)
+    return Channels(**place, **values, smtp_tls="starttls")
 
 
 def deliver(ways: Channels) -> Delivery:
@@ -74,9 +74,9 @@ def test_nothing_is_said_to_a_server_that_is_not_the_right_one(fault: str, db: s
     assert "AUTH" not in said and "MAIL" not in said
 
 
-def test_a_refused_login_is_told_without_the_password(db: str, files: Path) -> None:
+@pytest.mark.parametrize("wrong", ["canary-wrong", "canary-wrong-ä"])
+def test_a_refused_login_is_told_without_the_password(wrong: str, db: str, files: Path) -> None:
     with smtp_tls.serving(files / "cert.pem", files / "key.pem") as server:
-        wrong = "canary-wrong"
         row = deliver(replace(channels(server, files), smtp_password=wrong))
     assert row.state == "pending"
     assert "refuses the login (535)" in row.error and "TENANTRY_SMTP_URL" in row.error
