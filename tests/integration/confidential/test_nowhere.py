@@ -136,7 +136,12 @@ def set_up() -> None:
     """Build the fleet and switch tickets and mail on."""
     fleet.build(**ROOM)
     values = {"tickets.enabled": "true", "tickets.department": "4", "tickets.email": "noc@provider.example"}
-    for name, value in {**values, "notices.mail_to": "noc@provider.example", "ssl.directory": ""}.items():
+    for name, value in {
+        **values,
+        "notices.mail_to": "noc@provider.example",
+        "ssl.directory": "",
+        "usage.interval_minutes": "0",
+    }.items():
         knobs.set_knob(name, value, "test")
 
 

@@ -114,6 +114,7 @@ def orders(count: int, first: int = 1) -> None:
 def prepare(count: int) -> None:
     """Build a fleet with limits and order from it."""
     fleet.build(fleet.SERVERS | WEB)
+    fleet_store.set_knob("usage.interval_minutes", "0", "test")  # servers are asked for nothing beside the orders
     fleet_store.set_knob("tasks.batch_size", str(BATCH), "test")
     fleet_store.set_knob("server.concurrency", str(LIMIT), "test")
     orders(count)
@@ -186,6 +187,7 @@ def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twi
     app: App, start: Start, maria_server: MariaServer, away: int
 ) -> None:
     fleet.build(fleet.SERVERS | WEB)
+    fleet_store.set_knob("usage.interval_minutes", "0", "test")
     for number in range(1, 11):
         order(number, domain=f"shop{number}.test")
     both = [start(0.5, 20), start(0.5, 20)]  # when it is away for 60 s every lease has run out
@@ -194,7 +196,7 @@ def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twi
     time.sleep(away)
     assert [one.process.poll() for one in both] == [None, None]
     maria_server.start()
-    until(active(10))
+    until(active(10), 200)
     assert [one.stop() for one in both] == [0, 0]
     found = intervals(both[0].trace)
     assert overlaps(found) == []
