@@ -100,10 +100,10 @@ class Installation:
     def command(self, *arguments: str) -> bytes:
         """Return all that a command prints."""
         command = [sys.executable, "-m", "orchestrator", *arguments]
-        done = subprocess.run(command, env=self.env, cwd=PROJECT_ROOT, capture_output=True, timeout=120)
+        done = subprocess.run(command, env=self.env, cwd=PROJECT_ROOT, capture_output=True, timeout=300)
         return done.stdout + done.stderr
 
-    def settled(self, seconds: float = 120) -> None:
+    def settled(self, seconds: float = 300) -> None:
         """Wait until nothing is open and every notice has been tried."""
         deadline = time.monotonic() + seconds
         open_rows = Task.select().where(Task.status << ["queued", "running", "waiting"])

@@ -181,16 +181,15 @@ def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: 
         assert late
 
 
-@pytest.mark.parametrize("away", [3, 60])
+@pytest.mark.parametrize(("away", "lease"), [(3, 300), (60, 50)])
 @pytest.mark.parametrize("database_url", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True)
 def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twice(
-    app: App, start: Start, maria_server: MariaServer, away: int
+    app: App, start: Start, maria_server: MariaServer, away: int, lease: int
 ) -> None:
     fleet.build(fleet.SERVERS | WEB)
     fleet_store.set_knob("usage.interval_minutes", "0", "test")
-    for number in range(1, 11):
-        order(number, domain=f"shop{number}.test")
-    both = [start(0.5, 20), start(0.5, 20)]  # when it is away for 60 s every lease has run out
+    orders(10)
+    both = [start(0.5, lease), start(0.5, lease)]  # when it is away for 60 s every lease has run out
     until(lambda: all(one.running() for one in both))
     maria_server.kill()
     time.sleep(away)
