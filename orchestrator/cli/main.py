@@ -17,6 +17,7 @@ from orchestrator.cli import (
     groups,
     life,
     log,
+    notices,
     orphans,
     packages,
     parents,
@@ -66,6 +67,7 @@ cli.add_typer(usage.cli, name="usage")
 cli.add_typer(settings.cli, name="settings")
 cli.add_typer(tokens.cli, name="token")
 cli.add_typer(users.cli, name="user")
+cli.add_typer(notices.cli, name="notice")
 cli.add_typer(keys_cli, name="keys")
 cli.command("log")(log.show_log)
 cli.command("doctor")(doctor.doctor)

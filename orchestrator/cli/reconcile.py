@@ -23,7 +23,7 @@ from orchestrator.store import reconcile as store
 _COLUMNS = ("service", "between", "found", "action", "task")
 _LIST_BYTES = 2**25
 _SETTLED = (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED)
-_UNREACHABLE = "its servers could not all be asked"
+_FOUND_CHARACTERS = 1000
 
 
 def reconcile(
@@ -41,14 +41,15 @@ def reconcile(
     if removals and not apply:
         raise InvalidInput("--removals", "does nothing by itself", "add --apply")
     standings = store.standings(_listed(billing), service or ())
-    rows = [_row(one, apply, removals) for one in _differences(found, standings, nodes)]
+    differences = list(_differences(found, standings, nodes))
+    rows = [_row(one, apply, removals) for one in differences]
     if as_json:
         print_json(rows)
     elif rows:
         show(rows, _COLUMNS, as_json=False)
     else:
         console.print(f"{len(standings)} services, no difference")
-    if any(row["found"].startswith(_UNREACHABLE) for row in rows):
+    if any(one.is_unknown for one in differences):
         raise typer.Exit(Unavailable.exit_code)
 
 
@@ -84,15 +85,19 @@ def _on_nodes(found: App, executor: Executor, service: int) -> Difference | None
     except Unavailable:
         raise
     except TenantryError as error:
-        return Difference(service=service, between="nodes", found=f"it cannot be compared: {error}")
+        return _on_nodes_found(service, f"it cannot be compared: {error}")
     away = [f"{step.step}: {one.message}" for step, one in results if one.outcome is Outcome.UNREACHABLE]
     if away:
-        return Difference(service=service, between="nodes", found=f"{_UNREACHABLE}: {'; '.join(away)}"[:1000])
+        return _on_nodes_found(service, f"its servers could not all be asked: {'; '.join(away)}", is_unknown=True)
     other = [f"{step.step} ({one.message or one.outcome})" for step, one in results if one.outcome is not Outcome.OK]
     if not other:
         return None
-    told = f"servers have something else: {', '.join(other)}"
-    return Difference(service=service, between="nodes", found=told[:1000], action="service.repair")
+    return _on_nodes_found(service, f"servers have something else: {', '.join(other)}", action="service.repair")
+
+
+def _on_nodes_found(service: int, told: str, action: str = "", is_unknown: bool = False) -> Difference:
+    found = told[:_FOUND_CHARACTERS]
+    return Difference(service=service, between="nodes", found=found, action=action, is_unknown=is_unknown)
 
 
 def _row(one: Difference, apply: bool, removals: bool) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Channels:
     smtp_tls: str = "starttls"  # implicit, starttls, or none on loopback
     smtp_user: str = ""
     smtp_password: str = field(default="", repr=False)
+    smtp_ca_file: str = ""  # roots of the mail server's certificate; empty: the system's
     mail_from: str = ""
 
     def configured(self) -> tuple[str, ...]:
@@ -79,8 +80,16 @@ def _smtp(env: Mapping[str, str]) -> dict[str, Any]:
         "smtp_tls": "implicit" if implicit else plain,
         "smtp_user": unquote(parts.username or ""),
         "smtp_password": unquote(parts.password or ""),
+        "smtp_ca_file": _readable(env, "TENANTRY_SMTP_CA_FILE"),
         "mail_from": _beside(env, "TENANTRY_SMTP_URL", "TENANTRY_MAIL_FROM"),
     }
+
+
+def _readable(env: Mapping[str, str], name: str) -> str:
+    file = env.get(name, "")
+    if file and not os.access(file, os.R_OK):
+        raise InvalidInput(name, f"{file} cannot be read", "give a PEM file that this user may read, or leave it out")
+    return file
 
 
 def _split(name: str, text: str) -> SplitResult:

@@ -21,7 +21,7 @@ from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
 from orchestrator.plan import backoff, catalog, jobs
 from orchestrator.plan.snapshot import ServiceView
-from orchestrator.store import fleet, orphans, outcome, services, snapshots, tasks
+from orchestrator.store import fleet, orphans, outcome, services, snapshots, tasks, withheld
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import patiently, session
 
@@ -96,6 +96,8 @@ def _carry_out(
             return _ask_outside(row, handlers, cancelled)
         request = patiently(lambda: _request(row, claim, handlers), cancelled)
     except TenantryError as error:
+        if isinstance(error, InvalidInput) and row.operation_id is None:
+            patiently(lambda: withheld.withhold(row.id), cancelled)
         return refused(error), None
     except Exception:
         logger.exception("attempt crashed", action=row.action, task=row.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import ssl
 from datetime import datetime
@@ -27,6 +28,8 @@ def deliver(channels: Channels, target: str, message: Message, now: datetime, se
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence notice answers it
         mail.set_content(message.text)
         _send(channels, mail, seconds)
+    except smtplib.SMTPAuthenticationError as error:  # its text may repeat the login
+        raise Unavailable(f"the mail server refuses the login ({error.smtp_code}); check TENANTRY_SMTP_URL") from None
     except (smtplib.SMTPRecipientsRefused, ValueError) as error:
         raise Refused(f"the mail to {target[:254]!r} was refused ({error})") from error
     except (smtplib.SMTPException, OSError) as error:
@@ -34,7 +37,7 @@ def deliver(channels: Channels, target: str, message: Message, now: datetime, se
 
 
 def _send(channels: Channels, mail: EmailMessage, seconds: float) -> None:
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=channels.smtp_ca_file or None)
     place = (channels.smtp_host, channels.smtp_port)
     implicit = channels.smtp_tls == "implicit"
     server = (
@@ -46,5 +49,17 @@ def _send(channels: Channels, mail: EmailMessage, seconds: float) -> None:
         if channels.smtp_tls == "starttls":
             server.starttls(context=context)
         if channels.smtp_user:
-            server.login(channels.smtp_user, channels.smtp_password)
+            _log_in(server, channels.smtp_user, channels.smtp_password)
         server.send_message(mail)
+
+
+def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
+    """Log in; with characters beyond ASCII by PLAIN in UTF-8 (RFC 4616), which smtplib does not do."""
+    if (user + password).isascii():
+        server.login(user, password)
+        return
+    server.ehlo_or_helo_if_needed()
+    login = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    code, _ = server.docmd("AUTH", f"PLAIN {login}")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, b"")

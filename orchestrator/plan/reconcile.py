@@ -54,6 +54,7 @@ class Difference:
     between: str  # billing, state, nodes
     found: str
     action: str = ""
+    is_unknown: bool = False  # a server that was needed did not answer
 
 
 def compare(one: Standing) -> Difference | None:

@@ -10,6 +10,7 @@ from typing import Any
 from peewee import fn
 
 from orchestrator.core.clock import utc_now
+from orchestrator.core.errors import Conflict, NotFound
 from orchestrator.models.notice import Delivery, TicketRow
 from orchestrator.models.service import Service
 from orchestrator.models.task import OutboxRow
@@ -18,6 +19,7 @@ from orchestrator.store.database import database_now, locked, transaction
 Ways = Callable[[OutboxRow, str], list[tuple[str, str]]]
 _LEASE_SECONDS = 180  # longer than a delivery may take with all its requests
 _BATCH = 100
+STATES = ("pending", "sent", "dropped", "given_up")
 
 
 def write(event: str, subject_key: str, payload: dict[str, Any]) -> None:
@@ -152,3 +154,41 @@ def undelivered() -> tuple[int, int]:
     """Return (failing, given up): deliveries that wait for another attempt, and those nobody tries any more."""
     failing = Delivery.select().where((Delivery.state == "pending") & (Delivery.attempts > 0)).count()
     return int(failing), int(Delivery.select().where(Delivery.state == "given_up").count())
+
+
+def listing(state: str, limit: int) -> list[Any]:
+    """Return deliveries with their ``event``, the newest first."""
+    query: Any = Delivery.select(Delivery, OutboxRow.event).join(OutboxRow, on=(OutboxRow.id == Delivery.outbox_id))
+    chosen = query.where(Delivery.state == state) if state else query
+    return list(chosen.order_by(Delivery.id.desc()).limit(limit).objects())
+
+
+def retry(delivery_id: int | None) -> int:
+    """Make a delivery due now, or all that were given up; returns how many.
+
+    NotFound when there is none, Conflict for one that is over or is being delivered at this moment.
+    """
+
+    def work() -> int:
+        chosen = Delivery.state == "given_up" if delivery_id is None else Delivery.id == delivery_id
+        rows = list(locked(Delivery.select().where(chosen)))
+        if delivery_id is not None and not rows:
+            raise NotFound("notice", f"there is no delivery {delivery_id}", "see `tenantry notice list`")
+        now = database_now()
+        for row in rows:
+            _make_due(row, now)
+        return len(rows)
+
+    return transaction(work)
+
+
+def _make_due(row: Delivery, now: datetime) -> None:
+    if row.state in ("sent", "dropped"):
+        raise Conflict(f"notice {row.id} is {row.state}; there is nothing to try again")
+    if row.lease_until is not None and row.lease_until >= now:
+        raise Conflict(f"notice {row.id} is being delivered; see `tenantry notice list`")
+    # Its time to be given up begins anew, and the outbox's row is not over any more.
+    Delivery.update(state="pending", run_after=now, created_at=now, ended_at=None).where(
+        Delivery.id == row.id
+    ).execute()
+    OutboxRow.update(delivered_at=None).where(OutboxRow.id == row.outbox_id).execute()

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+SECRET = "canary-whmcs"  # of the API credentials "id"
 HTML = b"<!DOCTYPE html><html><body>Down for Maintenance</body></html>"
 Fault = (
     str  # down, error, html: nothing happens. Those with _after happen and the answer is lost. slow: after the limit
@@ -32,7 +33,7 @@ class FakeWhmcs:
 
     def handle(self, fields: dict[str, str]) -> dict[str, Any]:
         """Carry out one request."""
-        if (fields.get("identifier"), fields.get("secret")) != ("id", "canary-whmcs"):
+        if (fields.get("identifier"), fields.get("secret")) != ("id", SECRET):
             return _error("Authentication Failed")
         actions: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
             "OpenTicket": self._open,

@@ -80,6 +80,7 @@ def machine(bench: Bench) -> Iterator[Bench]:
     send(bench, PROJECT_ROOT, ("orchestrator", "playbooks", "roles", "collections"), "/opt/tenantry")
     for name, path in (
         ("deploy/systemd/tenantry.service", "/etc/systemd/system/tenantry.service"),
+        ("deploy/systemd/tenantry-api.service", "/etc/systemd/system/tenantry-api.service"),
         ("deploy/cron/tenantry", "/etc/cron.d/tenantry.off"),
     ):
         access.on(bench.lab, NODE, "tee", path, stdin=(PROJECT_ROOT / name).read_text())
@@ -107,14 +108,29 @@ def prop(bench: Bench, name: str) -> str:
     return bench.on("systemctl", "show", "--value", "-p", name, "tenantry").strip()
 
 
-def test_the_unit_is_correct_and_hardened(machine: Bench) -> None:
-    said = access.on(
-        machine.lab, NODE, "systemd-analyze", "verify", "/etc/systemd/system/tenantry.service", check=False
-    )
+@pytest.mark.parametrize("unit", ["tenantry.service", "tenantry-api.service"])
+def test_the_unit_is_correct_and_hardened(machine: Bench, unit: str) -> None:
+    said = access.on(machine.lab, NODE, "systemd-analyze", "verify", f"/etc/systemd/system/{unit}", check=False)
     assert (said.returncode, said.stdout + said.stderr) == (0, "")
-    table = machine.on("systemd-analyze", "security", "--no-pager", "tenantry.service")
+    table = machine.on("systemd-analyze", "security", "--no-pager", unit)
     (verdict,) = [line for line in table.splitlines() if "Overall exposure level" in line]
-    assert float(verdict.split("tenantry.service:")[1].split()[0]) <= 2.0, table
+    assert float(verdict.split(f"{unit}:")[1].split()[0]) <= 2.0, table
+
+
+def test_the_api_as_a_service_answers_who_has_a_token_and_writes_a_request(machine: Bench) -> None:
+    token = shell(machine, f"cd /opt/tenantry && {RUN} token add test --scope read,write,monitor").split()[-1]
+    machine.on("systemctl", "start", "tenantry-api")
+    try:
+        ask = f"curl -s -m 10 -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer {token}' http://127.0.0.1:8731"
+        eventually(lambda: shell(machine, f"{ask}/ready || true") == "200", 60, "the API is ready")
+        assert shell(machine, "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8731/ready") == "401"
+        wish = '{"action": "service.redeploy", "service_id": 9}'
+        code = shell(machine, f"{ask}/v1/tasks -H 'Content-Type: application/json' -d '{wish}'")
+        assert code == "202", machine.on("journalctl", "-u", "tenantry-api", "-o", "cat")
+        assert "127.0.0.1:8731" in machine.on("ss", "-Hltn")
+    finally:
+        machine.on("systemctl", "stop", "tenantry-api")
+    assert machine.on("systemctl", "show", "--value", "-p", "Result", "tenantry-api").strip() == "success"
 
 
 def test_the_service_runs_a_step_over_ssh_and_stops_cleanly(machine: Bench) -> None:

@@ -84,6 +84,10 @@ BAD: tuple[tuple[tuple[str, ...], str], ...] = (
     (("usage", "sync", "--server", "nowhere"), "there is no server"),
     (("usage", "export", "--month", "2026-13"), "--month: "),
     (("service", "sync-usage", "4711"), "there is no service 4711"),
+    (("reconcile", "--removals"), "--removals: "),
+    (("reconcile", "--billing", "/nowhere.csv"), "--billing: "),
+    (("notice", "retry", "4711"), "there is no delivery 4711"),
+    (("notice", "list", "--state", "lost"), "--state: "),
 )
 
 LISTINGS = (
@@ -91,6 +95,7 @@ LISTINGS = (
     ("package", "list"), ("package", "show", "small"), ("service", "list"), ("task", "list"), ("task", "show", "1"),
     ("task", "actions"), ("settings", "list"),
     ("usage", "show"), ("usage", "show", "--server", "web1"), ("log",), ("doctor", "--no-servers"),
+    ("reconcile", "--no-nodes"), ("notice", "list"), ("token", "list"),
 )  # fmt: skip
 
 

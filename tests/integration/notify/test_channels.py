@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from email import message_from_string
 
 import pytest
@@ -41,6 +42,41 @@ def test_a_webhook_is_signed_and_keeps_its_id_when_it_is_sent_again(db: str) -> 
     assert first["webhook-id"] == headers["webhook-id"] == json.loads(body)["id"]
     assert json.loads(body)["event"] == "server_unreachable"
     assert b"canary-hook" not in body
+
+
+def accepts(secret: bytes, had: set[str], headers: dict[str, str], body: bytes, now: float) -> bool:
+    """Check a webhook as docs/concepts/notices.md tells a receiver to."""
+    reference, stamp = headers["webhook-id"], headers["webhook-timestamp"]
+    wanted = hmac.new(secret, f"{reference}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    is_signed = hmac.compare_digest(headers["webhook-signature"], f"v1,{base64.b64encode(wanted).decode()}")
+    is_new = abs(now - int(stamp)) <= 300 and reference not in had
+    if is_signed and is_new:
+        had.add(reference)
+    return is_signed and is_new
+
+
+def test_a_receiver_tells_a_repeated_attempt_from_a_new_notice_and_a_replay_from_both(db: str) -> None:
+    secret, had = b"canary-hook", set[str]()
+    with receivers.webhook() as server:
+        ways = Channels(webhook_url=f"http://127.0.0.1:{server.server_port}/", webhook_secret=secret.decode())
+        outbox = Outbox(ways, SECONDS)
+        server.status = 500  # the receiver has taken it and its answer says otherwise
+        tell("server_unreachable", "server:web1", server="web1")
+        outbox.drain()
+        server.status = 204
+        settle(outbox)
+        tell("server_unreachable", "server:web2", server="web2")
+        settle(outbox)
+        first, repeated, other = server.messages
+    now = time.time()
+    assert [accepts(secret, had, *one, now) for one in (first, repeated, other)] == [True, False, True]
+    headers, body = other
+    late = now + 3600
+    assert not accepts(secret, set(), headers, body, late), "recorded and sent again an hour later"
+    fresh = {**headers, "webhook-timestamp": str(int(late))}
+    assert not accepts(secret, set(), fresh, body, late), "a new time needs a new signature"
+    assert not accepts(secret, set(), {**headers, "webhook-id": "msg_other"}, body, now), "and so does a new id"
+    assert not accepts(secret, set(), headers, body.replace(b"web2", b"web9"), now)
 
 
 def test_customers_get_their_mails_and_operators_theirs(bench: Bench) -> None:

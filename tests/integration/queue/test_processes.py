@@ -114,6 +114,7 @@ def orders(count: int, first: int = 1) -> None:
 def prepare(count: int) -> None:
     """Build a fleet with limits and order from it."""
     fleet.build(fleet.SERVERS | WEB)
+    fleet_store.set_knob("usage.interval_minutes", "0", "test")  # servers are asked for nothing beside the orders
     fleet_store.set_knob("tasks.batch_size", str(BATCH), "test")
     fleet_store.set_knob("server.concurrency", str(LIMIT), "test")
     orders(count)
@@ -180,21 +181,21 @@ def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: 
         assert late
 
 
-@pytest.mark.parametrize("away", [3, 60])
+@pytest.mark.parametrize(("away", "lease"), [(3, 300), (60, 50)])
 @pytest.mark.parametrize("database_url", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True)
 def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twice(
-    app: App, start: Start, maria_server: MariaServer, away: int
+    app: App, start: Start, maria_server: MariaServer, away: int, lease: int
 ) -> None:
     fleet.build(fleet.SERVERS | WEB)
-    for number in range(1, 11):
-        order(number, domain=f"shop{number}.test")
-    both = [start(0.5, 20), start(0.5, 20)]  # when it is away for 60 s every lease has run out
+    fleet_store.set_knob("usage.interval_minutes", "0", "test")
+    orders(10)
+    both = [start(0.5, lease), start(0.5, lease)]  # when it is away for 60 s every lease has run out
     until(lambda: all(one.running() for one in both))
     maria_server.kill()
     time.sleep(away)
     assert [one.process.poll() for one in both] == [None, None]
     maria_server.start()
-    until(active(10))
+    until(active(10), 200)
     assert [one.stop() for one in both] == [0, 0]
     found = intervals(both[0].trace)
     assert overlaps(found) == []
