@@ -24,9 +24,9 @@ from orchestrator.core.states import Outcome
 from orchestrator.execute import environment, job, orders, supervise, target, workspace
 from orchestrator.execute.classify import classify
 from orchestrator.execute.settings import WARM, ExecutorSettings
-from orchestrator.execute.supervise import Ended, Helper
+from orchestrator.execute.supervise import Cause, Ended, Helper
 from orchestrator.execute.text import Mask
-from orchestrator.execute.warm.connections import Connections
+from orchestrator.execute.warm.connections import Connections, Lent
 from orchestrator.execute.warm.launcher import Launcher
 from orchestrator.execute.warm.process import Template
 
@@ -102,29 +102,36 @@ class AnsibleExecutor:
         settings = self._settings
 
         def start(order: Mapping[str, Any], variables: Mapping[str, str], directory: Path) -> Helper:
-            helper = warm.start(order, variables, directory) if warm else None
+            channel = lent.interpreter.channel.fileno() if lent.interpreter else None
+            helper = warm.start(order, variables, directory, channel) if warm else None
             return helper or supervise.start(order, variables, directory)
 
-        runner = orders.RUNNER_SETTINGS
+        plugin = target.SSH_WITH_INTERPRETER if warm else target.SSH
         with (
-            workspace.attempt(settings.run_root, checked.host, checked.document, runner) as directory,
-            self._connection(checked.host, directory, warm),
+            workspace.attempt(
+                settings.run_root, checked.host, checked.document, orders.RUNNER_SETTINGS, connection=plugin
+            ) as directory,
+            self._connection(checked.host, directory, warm) as lent,
         ):
             order = orders.order(settings, checked.request, checked.host, checked.playbook, directory)
             variables, limits = orders.variables(settings, directory), self._limits(checked.request)
-            return supervise.supervise(order, variables, limits, cancelled, start)
+            ended = supervise.supervise(order, variables, limits, cancelled, start)
+            lent.is_over = ended.cause is Cause.EXIT and not ended.broke_off
+            return ended
 
-    def _connection(self, host: Host, directory: Path, warm: Launcher | None) -> contextlib.AbstractContextManager[Any]:
-        return (
-            self._connections.shared_with(host, directory) if self._connections and warm else contextlib.nullcontext()
-        )
+    def _connection(
+        self, host: Host, directory: Path, warm: Launcher | None
+    ) -> contextlib.AbstractContextManager[Lent]:
+        if self._connections and warm:
+            return self._connections.shared_with(host, directory)
+        return contextlib.nullcontext(Lent())
 
     def _directory(self, host: Host) -> contextlib.AbstractContextManager[Path]:
         return workspace.attempt(self._settings.run_root, host, "{}", {}, "c")
 
-    def _open_connection(self, host: Host, directory: Path) -> tuple[list[str], Mapping[str, str]]:
+    def _open_connection(self, host: Host, directory: Path, what: str) -> tuple[list[str], Mapping[str, str]]:
         settings = self._settings
-        command = environment.keep_open(directory, host, settings.private_key, settings.connect_timeout)
+        command = environment.keep_open(directory, host, settings.private_key, settings.connect_timeout, what)
         return command, orders.variables(settings, directory)
 
     @contextlib.contextmanager
