@@ -39,9 +39,12 @@ def main() -> int:
     command, environment = child.command(order)
     os.environ.update(environment)
     playbook = importlib.import_module("orchestrator.execute.warm.playbook")  # ansible reads its settings now
+    compiled = importlib.import_module("orchestrator.execute.warm.compiled")
+    compiled.keep()
     code = playbook.run(command, environment)
     if code != 0:
         raise RuntimeError(f"the priming play ended with {code}")
+    compiled.compile_all(Path(order["project_root"]))
     playbook.preload()
     playbook.forget()
     cache = Path(order["directory"]) / "modules"
