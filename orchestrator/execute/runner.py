@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +57,7 @@ class AnsibleExecutor:
         is_warm = settings.mode == WARM
         self.warm = Launcher(self._template, settings.project_root) if is_warm else None
         self._connections = Connections(self._directory, self._open_connection) if is_warm else None
+        self._told: Counter[str] = Counter()
         try:
             swept = workspace.sweep(settings.run_root)
         except OSError as error:
@@ -74,6 +76,15 @@ class AnsibleExecutor:
         except OSError as error:
             result = _controller_failed(error)
         return replace(result, duration_seconds=time.monotonic() - began)
+
+    def tally(self) -> Mapping[str, int]:
+        """Return what has happened since the last call; see Launcher and Pool for the words."""
+        now: Counter[str] = Counter()
+        for one in (self.warm, self._connections):
+            now += one.counts if one else Counter()
+        since = now - self._told
+        self._told = now
+        return since
 
     def close(self) -> None:
         """End the process that attempts are forked from, and the open connections."""
