@@ -1,33 +1,72 @@
-"""python -m bench [SUITE…]: run the suites, print a table of each and write bench-SUITE.json."""
+"""python -m bench [SUITE…]: run the suites, print a table of each, write bench-SUITE.json and docs/performance.md."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from bench import chain, figures, queue
+from bench import chain, figures, load, page, queue, site, soak, step
 from bench.figures import Figure
+from demo.installation import Installation
 
-SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run, "chain": chain.run}
+ALONE: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run}
+ON_NODES: Mapping[str, Callable[[argparse.Namespace, Installation], Sequence[Figure]]] = {
+    "step": step.run,
+    "chain": chain.run,
+    "load": load.run,
+    "soak": soak.run,
+}
+SUITES = (*ON_NODES, *ALONE)
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 
 def main() -> None:
     """Run the chosen suites, all of them by default."""
+    chosen = _parser().parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    names = chosen.suite or list(SUITES)
+    with contextlib.ExitStack() as stack:
+        on_nodes = [name for name in names if name in ON_NODES]
+        installation = stack.enter_context(site.opened()) if on_nodes else None
+        for name in on_nodes:
+            assert installation is not None
+            _measure(name, ON_NODES[name], chosen, installation)
+    for name in names:
+        if name in ALONE:
+            _measure(name, ALONE[name], chosen)
+    page.write(Path.cwd(), PAGE, SUITES)
+
+
+def _measure(name: str, suite: Callable[..., Sequence[Figure]], *arguments: Any) -> None:
+    busy = os.getloadavg()[0]
+    found = suite(*arguments)
+    figures.show(name, found)
+    print(f"written to {figures.keep(name, found, Path.cwd(), busy)}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures speed and memory.")
     parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help=f"of {', '.join(SUITES)}; default: all")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="finished tasks that count as a long history")
-    parser.add_argument("--samples", type=int, default=150, help="measurements of each kind")
-    parser.add_argument("--rounds", type=int, default=3, help="services deployed by each way")
-    chosen = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    for name in chosen.suite or SUITES:
-        found = SUITES[name](chosen)
-        figures.show(name, found)
-        print(f"written to {figures.keep(name, found, Path.cwd())}")
+    numbers = {
+        "--rows": (1_000_000, "queue: finished tasks that count as a long history"),
+        "--samples": (150, "queue: measurements of each kind"),
+        "--steps": (12, "step: runs by ansible-playbook, and twice as many by the orchestrator"),
+        "--rounds": (3, "chain: services deployed by each way"),
+        "--burst": (400, "load: steps in the queue at once"),
+        "--orders": (100, "load: services ordered at once"),
+        "--idle-seconds": (30, "load: how long nothing is done"),
+        "--soak": (2_000, "soak: steps in a row"),
+    }
+    for name, (default, text) in numbers.items():
+        parser.add_argument(name, type=int, default=default, help=f"{text}; default: {default}")
+    return parser
 
 
 if __name__ == "__main__":
