@@ -12,8 +12,9 @@ from typing import Any
 _HEAD = """\
 # Performance
 
-Measured with `make bench`, which boots four nodes of the lab, sets them up and runs every suite. `tools/with-lab .venv/bin/python -m
-bench SUITE…` runs some of them (`--help` lists them and their sizes); this page is written from their files `bench-SUITE.json`.
+Measured with `make bench`, which boots four nodes of the lab, sets them up and runs every suite. Some of them:
+`tools/with-lab .venv/bin/python -m bench SUITE…` (`--help` lists them and their sizes). This page is written from their files
+`bench-SUITE.json`.
 
 What is compared was measured in turn, in one run, on one machine: read the ratios first, for the seconds are that machine's, and
 orchestrator, nodes and database share its cores. `load` is what else it did: above the number of cores, everything waits.

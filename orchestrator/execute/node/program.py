@@ -52,14 +52,15 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         self._sources: dict[str, tuple[bytes, str]] = {}  # text and path, by the name of the module
         self._codes: dict[str, CodeType] = {}
 
-    def learn(self, data: bytes) -> None:
-        """Add the files of a zip; Changed when one of them is known with another content."""
+    def learn(self, data: bytes) -> set[str]:
+        """Add the files of a zip and return their names; Changed when one of them is known with another content."""
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found = {_module_name(path): (archive.read(path), path) for path in archive.namelist()}
         for name, file in found.items():
             if self._sources.get(name, file) != file:
                 raise Changed(name)
         self._sources.update(found)
+        return set(found)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -119,12 +120,13 @@ class Interpreter:
         return self._run(request)
 
     def _learn(self, data: str, module: str) -> None:
-        """Import what the module does, for every fork to find; whatever fails here fails there again, and is told."""
-        self._files.learn(base64.b64decode(data))
-        with contextlib.suppress(Exception):
-            importlib.import_module(_LOADER)
-            importlib.import_module(module)
-        sys.modules.pop(module, None)  # it is run as the main program
+        """Import what the module imports, for every fork to find; what fails here fails there again, and is told.
+
+        The module itself is only compiled: it is a program, and nothing of it runs in this process.
+        """
+        for name in self._files.learn(base64.b64decode(data)) - {module}:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
         with contextlib.suppress(Exception):
             self._files.get_code(module)
 
