@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from datetime import timedelta
-from pathlib import Path
 
 from bench.figures import Figure, median, percentile
-from bench.memory import family, peak_while, resident
+from bench.memory import family, peak_while, processor_seconds, resident
 from bench.site import NODES, connected, is_active, order, wait_for
 from demo.installation import Installation
 from orchestrator.models.fleet import Server
@@ -17,7 +15,6 @@ from orchestrator.models.service import Service
 from orchestrator.models.task import Task
 from orchestrator.store import tasks
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _WAIT_SECONDS = 3600.0
 _FIRST = 20_000  # number of the first service
 
@@ -34,21 +31,12 @@ def _pid(site: Installation) -> int:
     return pid
 
 
-def _processor_seconds(pid: int) -> float:
-    """Return what a process and those below it have used, with those that have ended."""
-    total = 0
-    for one in family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += sum(int(fields[number]) for number in range(11, 15))
-    return total / _TICKS
-
-
 def _idle(site: Installation, seconds: float) -> list[Figure]:
     pid = _pid(site)
     wait_for(lambda: not Task.select().where(Task.status << ["queued", "running"]).exists(), 120, "nothing is due")
-    before = _processor_seconds(pid)
+    before = processor_seconds(pid)
     time.sleep(seconds)
-    used = _processor_seconds(pid) - before
+    used = processor_seconds(pid) - before
     memory = sum(resident(one) for one in family(pid)) / 2**20
     return [
         Figure(
