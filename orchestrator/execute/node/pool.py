@@ -90,6 +90,7 @@ class Pool:
         self._open, self._counts = open_, counts  # "interpreter", "interpreter_cold" and "interpreter_lost"
         self._idle: list[Interpreter] = []  # the one that was used last knows most and stands last
         self._lent = 0
+        self._is_closed = False
 
     def take(self) -> Interpreter | None:
         """Lend one that is ready; None when there is none, and then the next attempt finds one. Raises OSError."""
@@ -108,12 +109,13 @@ class Pool:
     def give_back(self, one: Interpreter, is_over: bool) -> None:
         """Take it back; ``is_over``: the attempt came to its end by itself, so no module of it runs any more."""
         self._lent -= 1
-        one.state = one.state if is_over else State.ENDED
+        one.state = one.state if is_over and not self._is_closed else State.ENDED
         self._idle.append(one)
         self._drop_ended()
 
     def close(self) -> None:
-        """End what is not lent."""
+        """End what is not lent, and what is when it comes back."""
+        self._is_closed = True
         for one in self._idle:
             one.close()
         self._idle.clear()
