@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from lab.config import Lab
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import RunResult
 from orchestrator.core.states import Outcome
@@ -79,10 +78,10 @@ class Site(Bench):
         return eventually(lambda: self.say("warm up").facts["waiting"], 30, "an interpreter does it")
 
 
-@pytest.fixture(scope="module", params=[WARM, PLAIN])
-def site(node: Lab, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """Yield a project of its own."""
-    found = Site(tmp_path_factory.mktemp("interpreter"), node, request.param)
+@pytest.fixture(scope="module")
+def site(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Yield a project of its own, on the node and in the mode of the bench."""
+    found = Site(tmp_path_factory.mktemp("interpreter"), bench.lab, bench.mode)
     (found.project / "collections").unlink()
     shutil.copytree(PROJECT_ROOT / "collections", found.project / "collections")
     modules = found.project / "collections/ansible_collections/tenantry/hosting/plugins/modules"
@@ -126,10 +125,9 @@ def test_failures_are_those_of_a_module(site: Site) -> None:
 
 
 def test_text_that_looks_like_a_template_or_is_not_ascii_arrives_as_it_is(site: Site) -> None:
-    for word in ("{{ 1 + 1 }}", "grüße ☃ \u2028 \\n '\"", "x" * 100_000):
-        assert site.say(word).outcome is Outcome.CHANGED
-        if len(word) < 16_000:
-            assert site.say(word).facts["said"] == word
+    for word in ("{{ 1 + 1 }}", "grüße ☃ \u2028 \\n '\"", "x" * 10_000):
+        result = site.say(word)
+        assert (result.outcome, result.facts["said"]) == (Outcome.CHANGED, word)
 
 
 def test_the_guard_holds_there_too(warm: Site) -> None:
@@ -137,7 +135,7 @@ def test_the_guard_holds_there_too(warm: Site) -> None:
     fences = [{"service": 1001, "generation": 1, "key": "probe", "token": token} for token in (5, 4)]
     results = [warm.run("probe.change", {"params": {"say": "x"}, "fence": fence}) for fence in fences]
     assert [one.outcome for one in results] == [Outcome.CHANGED, Outcome.FENCED]
-    assert warm.counts["interpreter_lost"] == 0 or results[0].facts["waiting"]
+    assert results[0].facts["waiting"]
 
 
 def test_one_that_was_killed_between_two_steps_is_replaced(warm: Site) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ansible_collections.tenantry.hosting.plugins.action.preflight import refusal
+
 from orchestrator.execute.job import CANARY
 
 ACTION, ACCEPTS = "web.domain_present", ("domain", "username")
