@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from bench import page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,17 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
+def median(values: Sequence[float]) -> float:
+    """Return the middle value."""
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return a note: how far the values lie apart."""
+    least, low, high, most = (percentile(values, share) for share in (0, 0.25, 0.75, 1))
+    return f"{len(values)} runs, {least:.2f} to {most:.2f}, half of them {low:.2f} to {high:.2f}"
+
+
 def show(title: str, figures: Sequence[Figure]) -> None:
     """Print a table."""
     table = Table("figure", "value", "unit", "note", title=title, box=None, title_justify="left", header_style="bold")
@@ -38,9 +51,9 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     Console(width=120).print(table)
 
 
-def keep(suite: str, figures: Sequence[Figure], folder: Path) -> Path:
-    """Write bench-SUITE.json and return its path."""
+def keep(suite: str, figures: Sequence[Figure], folder: Path, load: float) -> Path:
+    """Write bench-SUITE.json and return its path; ``load`` is the machine's when the suite began."""
     path = folder / f"bench-{suite}.json"
-    about = {"suite": suite, "at": datetime.now(UTC).isoformat(), "python": platform.python_version()}
+    about = {"suite": suite, "at": datetime.now(UTC).isoformat(), "machine": page.machine(), "load": load}
     path.write_text(json.dumps(about | {"figures": [asdict(one) for one in figures]}, indent=2) + "\n")
     return path

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure, percentile
+from bench.memory import processor_seconds
 from orchestrator.config import keys
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import RunResult
@@ -30,6 +31,7 @@ _SHORT = 1_000  # rows of history that the long one is compared with
 _SERVICES = 200  # that have something queued meanwhile
 _BATCH = 10  # tasks claimed at once
 _ORDERS = 60  # that the orchestrator has in hand when its memory is measured
+_IDLE_SECONDS = 20.0
 _OWNER = "bench/boot/1/1/x"
 Timings = dict[str, list[float]]
 
@@ -151,7 +153,9 @@ def _memory() -> list[Figure]:
         process = _orchestrator(Path(folder))
         try:
             time.sleep(4)
-            idle = _resident_mib(process.pid)
+            idle, before = _resident_mib(process.pid), processor_seconds(process.pid)
+            time.sleep(_IDLE_SECONDS)
+            busy = 100 * (processor_seconds(process.pid) - before) / _IDLE_SECONDS
             most = _busiest(process.pid)
         finally:
             process.terminate()
@@ -159,6 +163,7 @@ def _memory() -> list[Figure]:
     note = f"{_ORDERS} orders, no-op executor"
     return [
         Figure(name="orchestrator idle", value=idle, unit="MiB", note="resident"),
+        Figure(name="orchestrator idle", value=busy, unit="% of a core", note=f"wanted: ≤ 1; {_IDLE_SECONDS:.0f} s"),
         Figure(name="orchestrator under load", value=most, unit="MiB", note=f"resident at most, {note}"),
     ]
 

@@ -163,7 +163,8 @@ class App:
     def jobs(self, worker: Worker) -> list[Job]:
         """Return what is done again and again; InvalidInput when a way out for notices is set up wrongly."""
         watcher, outbox = Watcher(self.office(), worker.owner), Outbox(channels.from_environment())
-        return jobs.standard(worker.rescue, outbox.drain, watcher.poke)
+        attempts = jobs.Job(name="attempts", seconds=15, call=lambda: jobs.count_attempts(worker.tally), is_slow=True)
+        return [*jobs.standard(worker.rescue, outbox.drain, watcher.poke), attempts]
 
 
 def _bound(prepare: Prepare, context: Context) -> Callable[[Task], Callable[[], dict[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
@@ -12,7 +13,7 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.dispatch import attempt
 from orchestrator.dispatch.owner import is_dead, owner_name
 from orchestrator.store import claim as claims
-from orchestrator.store import fleet, leases
+from orchestrator.store import fleet, leases, tasks
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import session
 
@@ -33,6 +34,7 @@ class Worker:
         self._lock = threading.Lock()
         self._running: dict[Claim, Future[None]] = {}
         self._stop_now: set[int] = set()  # tasks that were cancelled or whose lease is lost
+        self._newest = 0  # the last row that was seen
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._hurry = threading.Event()
@@ -51,10 +53,18 @@ class Worker:
                 self._running[one] = self._pool.submit(self._attempt, one)
         return len(taken)
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until something ended, somebody woke us, or the time is up."""
-        self._wake.wait(seconds)
+    def is_new(self) -> bool:
+        """True when a row was inserted since the last look: so cheap a question that it may be asked many times a second."""
+        with session():
+            newest = tasks.newest()
+        found, self._newest = newest != self._newest, newest
+        return found
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until something ended or somebody woke us; False when the time was up before."""
+        woken = self._wake.wait(seconds)
         self._wake.clear()
+        return woken
 
     def wake(self) -> None:
         """End a wait now."""
@@ -70,6 +80,10 @@ class Worker:
         """How many attempts are running."""
         with self._lock:
             return len(self._running)
+
+    def tally(self) -> Mapping[str, int]:
+        """Return how attempts were started since the last call."""
+        return self._handlers.executor.tally()
 
     def rescue(self) -> None:
         """Take over tasks whose orchestrator has died."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from orchestrator.core.records import RunRequest, RunResult
@@ -17,6 +17,10 @@ class Executor(Protocol):
 
     def run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
         """Run the playbook of ``request.action`` on ``request.host`` and return how it ended."""
+        ...
+
+    def tally(self) -> Mapping[str, int]:
+        """Return how often what happened since the last call: ways of starting an attempt, and reasons for another way."""
         ...
 
     def close(self) -> None:

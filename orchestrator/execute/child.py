@@ -100,6 +100,14 @@ def carry_out(order: Mapping[str, Any]) -> int:
     _bind_to(order["parent"])
     _limit(order["memory_bytes"], order["file_bytes"])
     sender = _Sender(_take_standard_output(), order["maximum_events"], order["maximum_bytes"])
+    code = _carry_out(order, sender)
+    if not processes.end(order["attempt"], [_myself()], order["grace_seconds"]):
+        with contextlib.suppress(OSError):  # nobody listens any more
+            sender.last({"kind": "alone"})  # the orchestrator need not look for processes again
+    return code
+
+
+def _carry_out(order: Mapping[str, Any], sender: _Sender) -> int:
     try:
         sender.last({"kind": "end", **_run(order, sender)})
         return 0
@@ -111,7 +119,6 @@ def carry_out(order: Mapping[str, Any]) -> int:
         return 1
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        processes.end(order["attempt"], [_myself()], order["grace_seconds"])
 
 
 def leave(code: int) -> NoReturn:

@@ -47,14 +47,31 @@ def connect_ahead(attempt: Path, host: Host, private_key: Path, connect_timeout:
     return ["ssh", "-N", *options, "-i", str(private_key), "-l", host.login, "-p", str(host.port), "--", host.address]
 
 
-def keep_open(directory: Path, host: Host, private_key: Path, connect_timeout: int) -> list[str]:
-    """Return the command that makes a connection for others to share, and ends with the thread that has started it."""
+def keep_open(directory: Path, host: Host, private_key: Path, connect_timeout: int, command: str = "") -> list[str]:
+    """Return the command that makes a connection for others to share, or runs ``command`` on the server over it.
+
+    It ends with the thread that has started it.
+    """
     options = [
         *ssh_options(directory / "known_hosts", connect_timeout),
-        *_words({"ControlMaster": "yes", "ControlPath": "./ssh"}),
+        *_words({"ControlMaster": "no" if command else "yes", "ControlPath": "./ssh"}),
     ]
     destination = ["-i", str(private_key), "-l", host.login, "-p", str(host.port), "--", host.address]
-    return ["setpriv", "--pdeathsig", "TERM", "--", "ssh", "-N", *options, *destination]
+    return [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        "--",
+        "ssh",
+        *([] if command else ["-N"]),
+        *options,
+        *destination,
+        *_command(command),
+    ]
+
+
+def _command(command: str) -> list[str]:
+    return [command] if command else []
 
 
 def _words(options: Mapping[str, str]) -> list[str]:
@@ -89,6 +106,7 @@ def _ansible(attempt: Path, project_root: Path) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(project_root / "collections"),
         "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "False",
         "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+        "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).parent / "connections"),
         "ANSIBLE_STDOUT_CALLBACK": "tenantry_silent",
         "ANSIBLE_INVENTORY_ENABLED": "yaml",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",

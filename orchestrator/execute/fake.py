@@ -37,6 +37,10 @@ class NoopExecutor:
         self._steps: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    def tally(self) -> Mapping[str, int]:
+        """Nothing is counted."""
+        return {}
+
     def run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
         """Pretend to run the playbook; asks ``cancelled`` while it waits."""
         began = time.monotonic()

@@ -22,6 +22,7 @@ def order(
     return {
         "attempt": directory.name,
         "directory": str(directory),
+        "project_root": str(settings.project_root),
         "playbook": str(playbook),
         "inventory": str(directory / "inventory.json"),
         "job_file": str(directory / "job.json"),

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +25,9 @@ from orchestrator.core.states import Outcome
 from orchestrator.execute import environment, job, orders, supervise, target, workspace
 from orchestrator.execute.classify import classify
 from orchestrator.execute.settings import WARM, ExecutorSettings
-from orchestrator.execute.supervise import Ended, Helper
+from orchestrator.execute.supervise import Cause, Ended, Helper
 from orchestrator.execute.text import Mask
-from orchestrator.execute.warm.connections import Connections
+from orchestrator.execute.warm.connections import Connections, Lent
 from orchestrator.execute.warm.launcher import Launcher
 from orchestrator.execute.warm.process import Template
 
@@ -56,6 +57,7 @@ class AnsibleExecutor:
         is_warm = settings.mode == WARM
         self.warm = Launcher(self._template, settings.project_root) if is_warm else None
         self._connections = Connections(self._directory, self._open_connection) if is_warm else None
+        self._told: Counter[str] = Counter()
         try:
             swept = workspace.sweep(settings.run_root)
         except OSError as error:
@@ -74,6 +76,15 @@ class AnsibleExecutor:
         except OSError as error:
             result = _controller_failed(error)
         return replace(result, duration_seconds=time.monotonic() - began)
+
+    def tally(self) -> Mapping[str, int]:
+        """Return what has happened since the last call; see Launcher and Pool for the words."""
+        now: Counter[str] = Counter()
+        for one in (self.warm, self._connections):
+            now += one.counts if one else Counter()
+        since = now - self._told
+        self._told = now
+        return since
 
     def close(self) -> None:
         """End the process that attempts are forked from, and the open connections."""
@@ -102,29 +113,36 @@ class AnsibleExecutor:
         settings = self._settings
 
         def start(order: Mapping[str, Any], variables: Mapping[str, str], directory: Path) -> Helper:
-            helper = warm.start(order, variables, directory) if warm else None
+            channel = lent.interpreter.channel.fileno() if lent.interpreter else None
+            helper = warm.start(order, variables, directory, channel) if warm else None
             return helper or supervise.start(order, variables, directory)
 
-        runner = orders.RUNNER_SETTINGS
+        plugin = target.SSH_WITH_INTERPRETER if warm else target.SSH
         with (
-            workspace.attempt(settings.run_root, checked.host, checked.document, runner) as directory,
-            self._connection(checked.host, directory, warm),
+            workspace.attempt(
+                settings.run_root, checked.host, checked.document, orders.RUNNER_SETTINGS, connection=plugin
+            ) as directory,
+            self._connection(checked.host, directory, warm) as lent,
         ):
             order = orders.order(settings, checked.request, checked.host, checked.playbook, directory)
             variables, limits = orders.variables(settings, directory), self._limits(checked.request)
-            return supervise.supervise(order, variables, limits, cancelled, start)
+            ended = supervise.supervise(order, variables, limits, cancelled, start)
+            lent.is_over = ended.cause is Cause.EXIT and not ended.broke_off
+            return ended
 
-    def _connection(self, host: Host, directory: Path, warm: Launcher | None) -> contextlib.AbstractContextManager[Any]:
-        return (
-            self._connections.shared_with(host, directory) if self._connections and warm else contextlib.nullcontext()
-        )
+    def _connection(
+        self, host: Host, directory: Path, warm: Launcher | None
+    ) -> contextlib.AbstractContextManager[Lent]:
+        if self._connections and warm:
+            return self._connections.shared_with(host, directory)
+        return contextlib.nullcontext(Lent())
 
     def _directory(self, host: Host) -> contextlib.AbstractContextManager[Path]:
         return workspace.attempt(self._settings.run_root, host, "{}", {}, "c")
 
-    def _open_connection(self, host: Host, directory: Path) -> tuple[list[str], Mapping[str, str]]:
+    def _open_connection(self, host: Host, directory: Path, what: str) -> tuple[list[str], Mapping[str, str]]:
         settings = self._settings
-        command = environment.keep_open(directory, host, settings.private_key, settings.connect_timeout)
+        command = environment.keep_open(directory, host, settings.private_key, settings.connect_timeout, what)
         return command, orders.variables(settings, directory)
 
     @contextlib.contextmanager

@@ -45,6 +45,11 @@ class Ended:
     forked: bool = False  # from a template
 
     @property
+    def is_alone(self) -> bool:
+        """True when the helper has ended every other process of the attempt, and then itself."""
+        return self.cause is Cause.EXIT and any(line.get("kind") == "alone" for line in self.lines)
+
+    @property
     def broke_off(self) -> bool:
         """True when the helper ended by itself and has not said how."""
         said = any(line.get("kind") in ("end", "flood") for line in self.lines)
@@ -91,10 +96,11 @@ def supervise(
     try:
         ended.cause = _read(helper, ended.lines, limits, cancelled)
     finally:
-        survivors = processes.end(order["attempt"], [root] if root else [], limits.grace_seconds)
+        if not ended.is_alone:
+            survivors = processes.end(order["attempt"], [root] if root else [], limits.grace_seconds)
+            ended.survivors = len(survivors)
         os.close(helper.output)
         helper.release()
-    ended.survivors = len(survivors)
     with contextlib.suppress(OSError):
         ended.complaint = _tail(directory / "helper.err", 4_000)
     return ended

@@ -19,6 +19,7 @@ _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _HOST_KEY = re.compile(r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{40,2000}={0,2}")
 _GROUPS = frozenset(Role)
 _TAKEN = _GROUPS | {"all", "ungrouped", "localhost"}  # words with a meaning of their own in an inventory
+SSH, SSH_WITH_INTERPRETER = "ssh", "tenantry_ssh"  # connection plugins: ansible's own, and ours on top of it
 INTERPRETER = "/usr/bin/python3"  # of Debian; naming it saves a round trip and leaves the node nothing to choose
 
 
@@ -51,10 +52,10 @@ def is_host_key(value: object) -> bool:
     return _HOST_KEY.fullmatch(str(value)) is not None
 
 
-def inventory(host: Host) -> str:
+def inventory(host: Host, connection: str = SSH) -> str:
     """Return an inventory of one checked host in the groups of its roles, as JSON (which YAML reads)."""
     variables = {
-        "ansible_connection": "ssh",
+        "ansible_connection": connection,
         "ansible_host": host.address,
         "ansible_port": host.port,
         "ansible_user": host.login,

@@ -41,17 +41,24 @@ _NAME = re.compile(r"[act]-[0-9a-f]{32}")
 
 
 @contextlib.contextmanager
-def attempt(run_root: Path, host: Host, document: str, settings: Mapping[str, Any], kind: str = "a") -> Iterator[Path]:
+def attempt(
+    run_root: Path,
+    host: Host,
+    document: str,
+    settings: Mapping[str, Any],
+    kind: str = "a",
+    connection: str = target.SSH,
+) -> Iterator[Path]:
     """Yield a fresh directory for one attempt and remove it, whatever happens; raises OSError.
 
-    ``kind`` is "a" for an attempt, "t" for a template and "c" for an open connection.
+    ``kind`` is "a" for an attempt, "t" for a template and "c" for an open connection; ``connection`` is ansible's plugin.
     """
     with _locked_directory(run_root, kind) as directory:
         try:
             for name in ("home", "tmp", "env"):
                 (directory / name).mkdir(mode=0o700)
             _write(directory / "job.json", document)
-            _write(directory / "inventory.json", target.inventory(host))
+            _write(directory / "inventory.json", target.inventory(host, connection))
             _write(directory / "known_hosts", target.known_hosts(host))
             _write(directory / "ansible.cfg", "[defaults]\n")
             _write(directory / "helper.err", "")

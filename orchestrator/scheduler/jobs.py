@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,7 +11,17 @@ import structlog
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Conflict
 from orchestrator.lifecycle.terminate import FINALISER
-from orchestrator.store import buckets, fleet, maintenance, orphans, services, tasks, usage_requests, usage_statistics
+from orchestrator.store import (
+    buckets,
+    execution,
+    fleet,
+    maintenance,
+    orphans,
+    services,
+    tasks,
+    usage_requests,
+    usage_statistics,
+)
 from orchestrator.store.database import session
 
 logger = structlog.get_logger(__name__)
@@ -43,6 +53,14 @@ def standard(
         Job(name="retention", seconds=3600, call=purge),
         Job(name="notices", seconds=5, call=deliver, is_slow=True),
     ]
+
+
+def count_attempts(tally: Callable[[], Mapping[str, int]]) -> None:
+    """Add up how attempts were started, for whoever watches."""
+    counts = tally()
+    if counts:
+        with session():
+            execution.add(counts)
 
 
 def cancel_withdrawn() -> None:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -16,10 +17,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from orchestrator.core.errors import Unavailable
 from orchestrator.dispatch.worker import Worker
 from orchestrator.scheduler.jobs import Job
+from orchestrator.store.database import session
 
 logger = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.5
+_LOOK_SECONDS = 0.04
 _CLOCK_STEP_SECONDS = 5.0
 _TICK_LIMIT_SECONDS = 3600.0
 
@@ -74,13 +77,20 @@ class Loop:
         guarded(self._jobs[0])()  # leases of a predecessor that was killed are taken over at once
         while not self._stop.is_set():
             if not self._claim():
-                self._worker.wait(_POLL_SECONDS)
+                self._rest()
             step = time.time() - time.monotonic() - drift
             if abs(step) > _CLOCK_STEP_SECONDS:
                 logger.warning("the clock was set", action="clock", seconds=round(step))
                 drift += step
                 self._scheduler.shutdown(wait=False)
                 self._start_scheduler()
+
+    def _rest(self) -> None:
+        """Sleep until something ended or was inserted; what merely became due is seen at the end of it."""
+        until = time.monotonic() + _POLL_SECONDS
+        with suppress(Unavailable), session():  # the next claim says so
+            while time.monotonic() < until and not self._worker.wait(_LOOK_SECONDS) and not self._worker.is_new():
+                continue
 
     def _claim(self) -> int:
         try:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from peewee import JOIN, IntegrityError
+from peewee import JOIN, IntegrityError, fn
 
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Busy, Conflict, IllegalTransition, InvalidInput, NotFound
@@ -277,3 +277,9 @@ def listing(
     if server:
         query = query.where(Server.name == server)
     return list(query.order_by(Task.id.desc()).limit(limit).objects())
+
+
+def newest() -> int:
+    """Return the number of the row that was inserted last, 0 where there is none: one look at the end of the primary key."""
+    found: int | None = Task.select(fn.MAX(Task.id)).scalar()
+    return found or 0

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from orchestrator.plan.usage.metrics import METRICS
-from orchestrator.store import notices, usage_statistics, views
+from orchestrator.store import execution, notices, usage_statistics, views
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
+_Samples = Iterable[tuple[Mapping[str, str], int]]
 
 
 def metrics() -> str:
     """Return how many services and tasks there are by status, notices that do not get through, and sums of usage."""
     failing, given_up = notices.undelivered()
     lines = [
+        *_samples(
+            "tenantry_attempts_total",
+            "How attempts were started, and why not faster",
+            [({"way": way}, number) for way, number in execution.totals().items()],
+            "counter",
+        ),
         *_gauge("tenantry_services", "Services by status", _by_status("v_services")),
         *_gauge("tenantry_tasks", "Tasks by status", _by_status("v_tasks")),
         *_gauge(
@@ -34,8 +41,12 @@ def _by_status(view: str) -> list[tuple[Mapping[str, str], int]]:
     return [({"status": status}, number) for status, number in sorted(views.counts(view).items())]
 
 
-def _gauge(name: str, help_: str, samples: Iterable[tuple[Mapping[str, str], int]]) -> list[str]:
-    head = [f"# HELP {name} {help_}", f"# TYPE {name} gauge"]
+def _gauge(name: str, help_: str, samples: _Samples) -> list[str]:
+    return _samples(name, help_, samples, "gauge")
+
+
+def _samples(name: str, help_: str, samples: _Samples, kind: str) -> list[str]:
+    head = [f"# HELP {name} {help_}", f"# TYPE {name} {kind}"]
     return head + [f"{name}{{{_labels(labels)}}} {value}" for labels, value in samples]
 
 

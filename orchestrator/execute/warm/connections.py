@@ -1,4 +1,6 @@
-"""One open SSH connection to each server, shared by the attempts there: a handshake costs more than the step.
+"""One open SSH connection to each server, shared by the attempts there, and the interpreters at its other end.
+
+A handshake costs more than the step, and starting Python costs more than what it is started for.
 
 A connection belongs to a server as it is known: another address, login or pinned key is another connection. Whoever finds
 none ready makes its own, as without this file; nothing ever waits here.
@@ -7,9 +9,11 @@ none ready makes its own, as without this file; nothing ever waits here.
 from __future__ import annotations
 
 import contextlib
+import functools
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from orchestrator.core.records import Host
+from orchestrator.execute.node.pool import Interpreter, Pool
 
 logger = structlog.get_logger(__name__)
 
@@ -26,7 +31,16 @@ IDLE_SECONDS = 120.0
 _REST_SECONDS = 30.0  # after a connection that could not be made
 _STOP_SECONDS = 2.0
 Make = Callable[[Host], contextlib.AbstractContextManager[Path]]  # a private directory for one connection
-Command = Callable[[Host, Path], tuple[list[str], Mapping[str, str]]]  # how ssh is called there
+Command = Callable[[Host, Path, str], tuple[list[str], Mapping[str, str]]]  # how ssh is called there; "" opens it
+
+
+@dataclass
+class Lent:
+    """What an attempt works with."""
+
+    is_shared: bool = False  # the open connection
+    interpreter: Interpreter | None = None
+    is_over: bool = False  # the attempt came to its end by itself
 
 
 @dataclass
@@ -34,11 +48,13 @@ class _Open:
     process: subprocess.Popen[bytes]
     directory: Path
     stack: contextlib.ExitStack
+    interpreters: Pool
     users: int = 0
     used_at: float = 0.0
 
     def close(self) -> None:
         """End it; one that is stuck in the kernel is not waited for."""
+        self.interpreters.close()
         for end in (self.process.terminate, self.process.kill):
             end()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -56,22 +72,34 @@ class Connections:
         self._open: dict[Host, _Open] = {}
         self._not_before: dict[Host, float] = {}
         self._timer: threading.Timer | None = None
+        self.counts: Counter[str] = Counter()  # see Pool
 
     @contextlib.contextmanager
-    def shared_with(self, host: Host, directory: Path) -> Iterator[bool]:
-        """Lend the connection to ``host`` to the attempt in ``directory``; yields False when it has to make its own."""
+    def shared_with(self, host: Host, directory: Path) -> Iterator[Lent]:
+        """Lend the connection to ``host``, and an interpreter, to the attempt in ``directory``, or it has to do without."""
+        lent = Lent()
         with self._lock:
             found = self._find(host)
             if found:
                 (directory / SOCKET).symlink_to(Path("..") / found.directory.name / SOCKET)
                 found.users += 1
+                lent.is_shared, lent.interpreter = True, self._interpreter(found, host)
         try:
-            yield found is not None
+            yield lent
         finally:
             if found:
                 with self._lock:
+                    if lent.interpreter:
+                        found.interpreters.give_back(lent.interpreter, lent.is_over)
                     found.users -= 1
                     found.used_at = time.monotonic()
+
+    def _interpreter(self, found: _Open, host: Host) -> Interpreter | None:
+        try:
+            return found.interpreters.take()
+        except OSError as error:
+            logger.warning("no interpreter is kept", host=host.name, error=str(error))
+            return None
 
     def close(self) -> None:
         """Close every connection."""
@@ -107,18 +135,21 @@ class Connections:
     def _start(self, host: Host) -> _Open:
         with contextlib.ExitStack() as stack:
             directory = stack.enter_context(self._make(host))
-            command, environment = self._command(host, directory)
-            nowhere = subprocess.DEVNULL
-            process = subprocess.Popen(
-                command,
-                stdin=nowhere,
-                stdout=nowhere,
-                stderr=nowhere,
-                env=dict(environment),
-                cwd=directory,
-                start_new_session=True,
-            )
-            return _Open(process, directory, stack.pop_all(), used_at=time.monotonic())
+            process = self._call(host, directory, "", subprocess.DEVNULL)
+            pool = Pool(functools.partial(self._call, host, directory), self.counts)
+            return _Open(process, directory, stack.pop_all(), pool, used_at=time.monotonic())
+
+    def _call(self, host: Host, directory: Path, what: str, talk: int) -> subprocess.Popen[bytes]:
+        command, environment = self._command(host, directory, what)
+        return subprocess.Popen(
+            command,
+            stdin=talk,
+            stdout=talk,
+            stderr=subprocess.DEVNULL,
+            env=dict(environment),
+            cwd=directory,
+            start_new_session=True,
+        )
 
     def _has_room(self) -> bool:
         """True when there may be one more connection; the one that was idle for longest is closed for it."""

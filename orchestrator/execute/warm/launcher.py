@@ -57,15 +57,24 @@ class Launcher:
             Counter()
         )  # "warm", "cold" (not ready yet), "recycled", and reasons for falling back
 
-    def start(self, order: Mapping[str, Any], environment: Mapping[str, str], directory: Path) -> Helper | None:
-        """Return the helper of an attempt; None when it has to be started the plain way."""
+    def start(
+        self,
+        order: Mapping[str, Any],
+        environment: Mapping[str, str],
+        directory: Path,
+        interpreter: int | None = None,
+    ) -> Helper | None:
+        """Return the helper of an attempt; None when it has to be started the plain way.
+
+        ``interpreter`` is the open file that leads to one on the server.
+        """
         with self._lock:
             held = self._ready()
             if held is None:
                 self.counts["cold"] += 1
                 return None
             try:
-                number, output = _fork(held.template, order, environment, directory)
+                number, output = _fork(held.template, order, environment, directory, interpreter)
             except (OSError, ValueError) as error:
                 self._fall_back("fork", error)
             else:
@@ -151,13 +160,18 @@ class Launcher:
 
 
 def _fork(
-    template: Template, order: Mapping[str, Any], environment: Mapping[str, str], directory: Path
+    template: Template,
+    order: Mapping[str, Any],
+    environment: Mapping[str, str],
+    directory: Path,
+    interpreter: int | None,
 ) -> tuple[int, int]:
     """Return the number of the helper and the reading end of its pipe."""
     reading, writing = os.pipe()
     try:
         with (directory / "helper.err").open("wb") as complaints:
-            number = template.fork(order, environment, writing, complaints.fileno())
+            files = [writing, complaints.fileno(), *([] if interpreter is None else [interpreter])]
+            number = template.fork(order, environment, files)
     except BaseException:
         os.close(reading)
         raise

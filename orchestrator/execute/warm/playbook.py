@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import gc
+import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -20,6 +22,7 @@ from typing import Any
 import ansible.cli
 from ansible import constants, context
 from ansible.cli.playbook import PlaybookCLI
+from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.parsing.vault import VaultSecretsContext
 from ansible.plugins import loader
 from ansible.utils import vars as command_variables
@@ -35,6 +38,7 @@ EACH_ITS_OWN = frozenset(
     }
 )
 _CACHE = "ansiballz_cache"  # ansible's name for it, below its temporary folder
+_WORKER_SECONDS = 10.0
 _PRELOADED = (
     (loader.connection_loader, "ssh"),
     (loader.become_loader, "sudo"),
@@ -119,8 +123,23 @@ def forget() -> None:
         raise RuntimeError("ansible-runner's callback is not where it is looked for")
     if threading.active_count() != 1:
         raise RuntimeError("the play that was run has left a thread behind")
-    gc.collect()
+    _forget_workers()
     gc.freeze()  # a collection in a fork does not touch, and so copy, what was there before
+
+
+def _forget_workers() -> None:
+    """Take leave of the play's processes: what is left of one closes, in a fork, open files that are not its own.
+
+    ansible's handlers of signals hold the last of them.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for worker in multiprocessing.active_children():
+        worker.join(_WORKER_SECONDS)
+    gc.collect()
+    left = [one for one in gc.get_objects() if issubclass(type(one), (multiprocessing.Process, TaskQueueManager))]
+    if left:
+        raise RuntimeError(f"the play that was run has left {left[0]!r}")
 
 
 def _initialised(prefix_collections_path: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,15 @@ class Template:
             self._ready = True
         return self._ready
 
-    def fork(self, order: Mapping[str, Any], environment: Mapping[str, str], output: int, complaints: int) -> int:
-        """Make the helper of an attempt, with two open files as its output and errors; return its number.
+    def fork(self, order: Mapping[str, Any], environment: Mapping[str, str], files: Sequence[int]) -> int:
+        """Make the helper of an attempt; return its number.
+
+        It gets open files: its output, its errors and, where there is one, what leads to an interpreter on the server.
 
         Raises OSError or ValueError when there is none, or it is not known whether there is one.
         """
         request = json.dumps({"order": dict(order), "environment": dict(environment)}).encode()
-        socket.send_fds(self._channel, [request], [output, complaints])
+        socket.send_fds(self._channel, [request], list(files))
         answer = self._receive()
         self.forks += 1
         return int(answer["pid"])

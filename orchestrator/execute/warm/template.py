@@ -6,6 +6,7 @@ orchestrator that started it. When that ends, so does this process, and with it 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -19,10 +20,13 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from orchestrator.execute import child
+from orchestrator.execute.node.call import LENT
 from orchestrator.execute.processes import MARK
 from orchestrator.execute.warm import marking
 
 REQUEST_BYTES = 200_000
+_FILES = 3  # output, errors and, where there is one, an interpreter on the server
+_INTERPRETER = 3  # the number of that one in the process that runs ansible
 
 
 def main() -> int:
@@ -35,9 +39,12 @@ def main() -> int:
     command, environment = child.command(order)
     os.environ.update(environment)
     playbook = importlib.import_module("orchestrator.execute.warm.playbook")  # ansible reads its settings now
+    compiled = importlib.import_module("orchestrator.execute.warm.compiled")
+    compiled.keep()
     code = playbook.run(command, environment)
     if code != 0:
         raise RuntimeError(f"the priming play ended with {code}")
+    compiled.compile_all(Path(order["project_root"]))
     playbook.preload()
     playbook.forget()
     cache = Path(order["directory"]) / "modules"
@@ -50,7 +57,7 @@ def main() -> int:
 
 def _serve(channel: socket.socket, warm: _Warm) -> None:
     while True:
-        data, descriptors, _flags, _address = socket.recv_fds(channel, REQUEST_BYTES, 2)
+        data, descriptors, _flags, _address = socket.recv_fds(channel, REQUEST_BYTES, _FILES)
         if not data:
             return
         parent = os.getpid()
@@ -69,13 +76,13 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int], warm: _Warm,
     try:
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _take(descriptors)
+        _take(descriptors[:2])
         environment = request["environment"]
         marking.mark(environment[MARK])
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(request["order"]["directory"])
-        child.run_ansible_with(warm.spawned)
+        child.run_ansible_with(functools.partial(warm.spawned, descriptors[2:]))
         code = child.carry_out({**request["order"], "parent": parent, "connect": None})
     except BaseException:  # noqa: BLE001 - the attempt's own file has it, and its missing result says the rest
         traceback.print_exc()
@@ -90,13 +97,21 @@ def _take(descriptors: Sequence[int]) -> None:
         os.close(descriptor)
 
 
+def _only(interpreter: Sequence[int]) -> dict[str, str]:
+    """Close every other open file; return the variable by which ansible's connection finds this one."""
+    for number in interpreter:
+        os.dup2(number, _INTERPRETER, inheritable=False)
+    os.closerange(_INTERPRETER + len(interpreter), 256)
+    return {LENT: str(_INTERPRETER)} if interpreter else {}
+
+
 class _Warm:
     """How a fork runs ansible: as a fork of itself."""
 
     def __init__(self, playbook: ModuleType, primed: Mapping[str, str], cache: Path) -> None:
         self._playbook, self._primed, self._cache = playbook, primed, cache
 
-    def spawned(self, arguments: Sequence[bytes], options: dict[str, Any]) -> None:
+    def spawned(self, interpreter: Sequence[int], arguments: Sequence[bytes], options: dict[str, Any]) -> None:
         """Make a process that is about to start ansible run it instead, unless that could come out differently."""
         environment = options["env"]
         if differing := self._playbook.differs(self._primed, environment):
@@ -108,18 +123,18 @@ class _Warm:
         def instead() -> NoReturn:
             if before:
                 before()
-            self._run(command, environment)
+            self._run(command, environment, interpreter)
 
-        options["preexec_fn"] = instead
+        options["preexec_fn"], options["pass_fds"] = instead, interpreter
 
-    def _run(self, command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-        """Run ansible in this process, which has a terminal and nothing else, and leave."""
+    def _run(self, command: Sequence[str], environment: Mapping[str, str], interpreter: Sequence[int]) -> NoReturn:
+        """Run ansible in this process, which has a terminal and at most an interpreter, and leave."""
         code = 250
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             child.call_process("ansible-playbook")
-            os.closerange(3, 256)  # one would tell of a failed start: its end says that all is well
-            code = self._playbook.run(command, environment, self._cache)
+            lent = _only(interpreter)  # the pipe that would tell of a failed start is closed: all is well
+            code = self._playbook.run(command, {**environment, **lent}, self._cache)
         except BaseException:  # noqa: BLE001 - ansible's own last line, when it is started
             traceback.print_exc()
         child.leave(code)

@@ -94,6 +94,13 @@ def test_it_comes_out_as_the_plain_way_does(executor: AnsibleExecutor) -> None:
     assert (forked.outcome, forked.facts, forked.warnings) == (started.outcome, started.facts, started.warnings)
 
 
+def test_it_holds_no_open_file_of_the_play_that_primed_it(executor: AnsibleExecutor) -> None:
+    """A leftover is closed by its number in a fork, where that number may be another file."""
+    warm(executor)
+    opened = {int(path.name) for path in Path(f"/proc/{number_of_template(executor)}/fd").iterdir()}
+    assert opened >= {0, 1, 2} and len(opened) == 4  # and the channel
+
+
 def test_the_first_attempts_do_not_wait_for_it(executor: AnsibleExecutor) -> None:
     assert executor.warm is not None
     assert run(executor, "word").outcome is Outcome.OK
@@ -167,8 +174,8 @@ def test_a_difference_that_ansible_reads_only_once_is_not_forked(
     launcher = warm(executor)
     build = launchers.Template.fork
 
-    def other(self: object, order: object, environment: dict[str, str], output: int, complaints: int) -> int:
-        return build(self, order, {**environment, "ANSIBLE_FORKS": "2"}, output, complaints)  # type: ignore[arg-type]
+    def other(self: object, order: object, environment: dict[str, str], files: list[int]) -> int:
+        return build(self, order, {**environment, "ANSIBLE_FORKS": "2"}, files)  # type: ignore[arg-type]
 
     monkeypatch.setattr(launchers.Template, "fork", other)
     result = run(executor, "word")

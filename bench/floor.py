@@ -1,0 +1,63 @@
+"""The floor: the node work of a deploy as hand-written shell over warm SSH connections, all nodes at once."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.site import NODES
+from demo.installation import Installation
+from lab import addresses
+
+_SCRIPT = (Path(__file__).parent / "floor.sh").read_text()
+_TIMEOUT = 60
+
+
+@contextmanager
+def connections(site: Installation) -> Iterator[dict[str, list[str]]]:
+    """Yield the command that reaches each node over a connection that is open."""
+    shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={site.folder}/f-%C", "-o", "ControlPersist=60"]
+    commands = {node.name: ["ssh", "-F", str(site.lab.ssh_config), *shared, node.name] for node in NODES}
+    for command in commands.values():
+        subprocess.run([*command, "true"], check=True, capture_output=True, timeout=_TIMEOUT)
+    try:
+        yield commands
+    finally:
+        for command in commands.values():
+            subprocess.run(
+                [*command[:-1], "-O", "exit", command[-1]], check=False, capture_output=True, timeout=_TIMEOUT
+            )
+
+
+def deploy(site: Installation, commands: dict[str, list[str]], number: int) -> float:
+    """Deploy a service by shell on every node at once and return the seconds it took; it is removed afterwards."""
+    arguments = f"floor{number}.test floor{number} {30_000 + number} {addresses.of(site.lab, 'web1').ipv4}"
+    began = time.monotonic()
+    _everywhere(commands, {node.name: f"{node.role_list} {arguments}" for node in NODES})
+    seconds = time.monotonic() - began
+    _everywhere(commands, {node.name: f"undo {arguments}" for node in NODES})
+    return seconds
+
+
+def _everywhere(commands: dict[str, list[str]], arguments: dict[str, str]) -> None:
+    running = [
+        subprocess.Popen(
+            [*command, f"sudo sh -s {arguments[name]}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for name, command in commands.items()
+    ]
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write(_SCRIPT.encode())
+        process.stdin.close()
+    for process in running:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        if process.wait(_TIMEOUT) != 0:
+            raise RuntimeError(f"the floor did not hold: {said.decode()[-1000:]}")

@@ -1,0 +1,1 @@
+"""Connection plugins of ansible for the orchestrator's own runs."""
