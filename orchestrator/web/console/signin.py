@@ -63,4 +63,5 @@ def leave(request: Request, who: entry.AnyRank) -> Response:
 
 def _local(text: str) -> str:
     """Return where to go afterwards: a page of the console, never another site."""
-    return text if re.fullmatch(r"/console/[A-Za-z0-9/_.?=&%+-]*", text) else "/console/"
+    is_ours = re.fullmatch(r"/console/[A-Za-z0-9/_.?=&%+-]*", text) and ".." not in text
+    return text if is_ours else "/console/"

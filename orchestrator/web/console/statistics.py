@@ -20,6 +20,14 @@ router = APIRouter(include_in_schema=False)
 _SCOPES = ("server", "package", "group")
 _DAYS = 90
 _DRAWN = ("disk", "bandwidth")
+_TITLES = {
+    "disk": "Storage",
+    "web_disk": "Web storage",
+    "mail_disk": "Mail storage",
+    "bandwidth": "Traffic of the month",
+    "mailboxes": "Mailboxes",
+    "databases": "Databases",
+}
 
 
 @router.get("/statistics")
@@ -40,7 +48,7 @@ def statistics(
         }
     forward = link("/console/statistics", sort=metric, by=scope, q=q, after=more) if more else ""
     shown = {"sort": metric, "by": scope, "scopes": _SCOPES, "columns": usage_pages.SHOWN, "metrics": METRICS, "q": q}
-    return show(request, who, "statistics", **values, **shown, month=month, more=forward)
+    return show(request, who, "statistics", **values, **shown, titles=_TITLES, month=month, more=forward)
 
 
 def _service(text: str) -> int | None:
