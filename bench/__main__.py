@@ -9,10 +9,14 @@ from pathlib import Path
 
 import structlog
 
-from bench import chain, figures, queue
+from bench import chain, figures, pages, queue
 from bench.figures import Figure
 
-SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {"queue": queue.run, "chain": chain.run}
+SUITES: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
+    "queue": queue.run,
+    "chain": chain.run,
+    "pages": pages.run,
+}
 
 
 def main() -> None:
