@@ -12,7 +12,20 @@ from typing import Any
 
 import structlog
 
-from bench import certificates, chain, figures, load, page, queue, site, soak, step, usage_statistics, usage_sync
+from bench import (
+    certificates,
+    chain,
+    figures,
+    load,
+    page,
+    pages,
+    queue,
+    site,
+    soak,
+    step,
+    usage_statistics,
+    usage_sync,
+)
 from bench.figures import Figure
 from bench.simulation import suite as simulation
 from demo.installation import Installation
@@ -23,6 +36,7 @@ ALONE: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
     "usage": usage_sync.run,
     "certificates": certificates.run,
     "simulation": simulation.run,
+    "pages": pages.run,
 }
 ON_NODES: Mapping[str, Callable[[argparse.Namespace, Installation], Sequence[Figure]]] = {
     "step": step.run,

@@ -14,7 +14,7 @@ from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Task
 from orchestrator.plan import catalog
 from orchestrator.plan.catalog import CATALOG
-from orchestrator.store import maintenance, outcome, retries, tasks
+from orchestrator.store import explanations, maintenance, outcome, retries, tasks
 
 cli = typer.Typer(help="The queue.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -97,7 +97,10 @@ def show_task(task_id: Annotated[int, typer.Argument(metavar="ID")], as_json: Js
         }
         for entry in outcome.attempts_of(task_id)
     ]
-    show_one({**_row(row), "result": row.result, **({"attempts_log": attempts} if as_json else {})}, as_json)
+    why = explanations.of([row]).get(row.id)
+    show_one(
+        {**_row(row), "why": why, "result": row.result, **({"attempts_log": attempts} if as_json else {})}, as_json
+    )
     if not as_json and attempts:
         show(attempts, ("at", "kind", "attempt", "outcome", "reason", "message"), as_json)
 

@@ -19,7 +19,7 @@ _COLUMNS = ("name", "scopes", "created_by", "created_at", "expires_at")
 @cli.command("add")
 def add(
     name: Name,
-    scope: Annotated[str, typer.Option(help="Some of read, write, monitor, separated by commas.")] = "read",
+    scope: Annotated[str, typer.Option(help="Some of read, write, monitor, link, separated by commas.")] = "read",
     days: Annotated[int, typer.Option(help="Days until it expires.", min=1, max=730)] = 90,
 ) -> None:
     """Make a token and print it; it is shown this once and stored as a digest only."""

@@ -14,7 +14,7 @@ from orchestrator.core.errors import Conflict, InvalidInput, NotFound
 from orchestrator.models.access import ApiToken, AuditRow
 from orchestrator.store.database import transaction
 
-SCOPES = ("read", "write", "monitor")
+SCOPES = ("read", "write", "monitor", "link")
 _PREFIX = "tnt_"
 
 

@@ -87,6 +87,17 @@ def clean(statuses: list[str]) -> int:
     return deleted
 
 
+def delete_finished(ids: list[int]) -> int:
+    """Delete those of the tasks that have ended and that no unfinished operation needs; returns how many."""
+    unfinished = Operation.select(Operation.id).where(Operation.status == "running")
+    chosen = Task.select(Task.id).where(
+        (Task.id << ids)
+        & (Task.status << list(FINISHED))
+        & (Task.operation_id.is_null() | Task.operation_id.not_in(unfinished))
+    )
+    return transaction(lambda: delete([row.id for row in chosen]))
+
+
 def overdue(seconds: int) -> int:
     """Return how many queued tasks have been due for longer than ``seconds``."""
     before = database_now() - timedelta(seconds=seconds)

@@ -24,7 +24,7 @@ _HASHING = threading.Semaphore(2)  # each takes 64 MiB
 _SHORTEST = 12
 _LONGEST = 200
 _FREE_FAILURES = 5
-_LONGEST_LOCK = timedelta(minutes=15)
+_FIRST_REST, _LONGEST_REST = timedelta(seconds=30), timedelta(minutes=15)
 _TOTP_SECONDS = 30
 
 
@@ -114,8 +114,8 @@ def hashed(password: str) -> str:
 def sign_in(key: bytes, name: str, password: str, code: str, now: datetime) -> Operator | None:
     """Return the account when all is right; None does not tell what was wrong.
 
-    After five wrong answers in a row the account rests for seconds that double, at most 15 minutes. While it rests no password
-    is looked at, not even the right one.
+    After five wrong answers in a row the account rests for 30 seconds, then twice as long, up to 15 minutes. While it rests
+    not even the right password lets anybody in.
     """
     row: Operator | None = Operator.get_or_none(Operator.name == name[:48])
     is_right = _is_password(row.password if row else _NOBODY, password)
@@ -137,7 +137,7 @@ def _judged(key: bytes, number: int, is_password: bool, code: str, now: datetime
     step = _totp_step(key, row, code, now) if row.totp and is_password else 0
     if not is_password or step is None:
         failures = row.failures + 1
-        rest = min(timedelta(seconds=2 ** min(failures - _FREE_FAILURES, 20)), _LONGEST_LOCK)
+        rest = min(_FIRST_REST * 2 ** min(max(failures - _FREE_FAILURES, 0), 10), _LONGEST_REST)
         until = now + rest if failures >= _FREE_FAILURES else None
         Operator.update(failures=failures, locked_until=until).where(Operator.id == number).execute()
         return None

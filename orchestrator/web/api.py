@@ -24,6 +24,7 @@ from orchestrator.store import access
 from orchestrator.store.database import session
 from orchestrator.web import routes, stream
 from orchestrator.web.access import Limiter
+from orchestrator.web.console import site as console
 from orchestrator.web.customer import site as customer
 from orchestrator.web.shell import assets
 
@@ -47,6 +48,7 @@ def create(app: App, per_second: float = 20.0, burst: float = 60.0) -> FastAPI:
     made.include_router(stream.router)
     made.include_router(assets.router)
     made.mount("/s", customer.create(app))
+    made.mount("/console", console.create(app))
     made.add_exception_handler(TenantryError, _explained)
     made.add_exception_handler(RequestValidationError, _refused)
     made.middleware("http")(_audited)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 
 from orchestrator.app import INTENTS
+from orchestrator.config import keys
+from orchestrator.core import links
+from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import InvalidInput
-from orchestrator.store import schema, tasks, views
+from orchestrator.store import fleet, schema, tasks, views
 from orchestrator.store.database import session
 from orchestrator.web import schemas
 from orchestrator.web.access import allowed
@@ -16,6 +20,7 @@ from orchestrator.web.metrics import CONTENT_TYPE, metrics
 
 Reader = Annotated[str, Depends(allowed("read"))]
 Writer = Annotated[str, Depends(allowed("write"))]
+Linker = Annotated[str, Depends(allowed("link"))]
 Monitor = Annotated[str, Depends(allowed("monitor"))]
 Id = Annotated[int, Path(ge=1, le=schemas.MAXIMUM_ID)]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -67,6 +72,15 @@ def service(service_id: Id, _: Reader) -> schemas.Service:
     """Return a service."""
     with session():
         return schemas.Service(**_known(views.service(service_id), "service"))
+
+
+@router.post("/v1/services/{service_id}/link", status_code=201)
+def link(service_id: Id, request: Request, _: Linker) -> schemas.Link:
+    """Return a link to the customer's page of a service, which need not be there yet."""
+    with session():
+        until = utc_now() + timedelta(minutes=int(fleet.knob_value("customer.link_minutes")))
+    word = links.sign(keys.link_key(request.app.state.tenantry.settings.home), service_id, until)
+    return schemas.Link(path=f"/s/{word}/", expires_at=until.isoformat(timespec="seconds"))
 
 
 @router.get("/v1/services/{service_id}/timeline")

@@ -34,6 +34,13 @@ class Accepted(BaseModel):
     id: int
 
 
+class Link(BaseModel):
+    """Where a customer's page is, for a while."""
+
+    path: str
+    expires_at: str
+
+
 class Problem(BaseModel):
     """What went wrong and what to do."""
 

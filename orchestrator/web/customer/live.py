@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from orchestrator.core.errors import Unavailable
 from orchestrator.store.database import session
 from orchestrator.web.customer import view
 
@@ -52,7 +53,10 @@ async def changes(looks: Looks, service_id: int, base: str, request: Request) ->
     last: dict[str, Any] = {}
     deadline = time.monotonic() + _LONGEST_SECONDS
     while time.monotonic() < deadline and not await request.is_disconnected():
-        found, now = await run_in_threadpool(_regions, looks, service_id, base)
+        try:
+            found, now = await run_in_threadpool(_regions, looks, service_id, base)
+        except Unavailable:
+            return  # the page says that the connection is lost, and its browser comes back until the database answers
         changed = {name: text for name, text in now.items() if last.get(name) != text}
         yield f"event: regions\ndata: {json.dumps(changed)}\n\n" if changed else ": still here\n\n"
         last = now

@@ -11,6 +11,7 @@ from typing import Any
 
 import bcrypt
 import pytest
+import requests as http
 
 from orchestrator.config import keys
 from orchestrator.core.clock import utc_now
@@ -23,6 +24,7 @@ from tests.integration.store.test_grants import _DENIED, ALLOWED, FORBIDDEN, GRA
 from tests.support import fleet, mariadb
 from tests.support.bench import Bench, an_app
 from tests.support.executors import RecordingExecutor
+from tests.support.http_api import serving, token
 from tests.support.whmcs_module import Whmcs, params
 
 pytestmark = pytest.mark.mariadb
@@ -158,3 +160,16 @@ def test_a_mistake_is_told_and_writes_nothing(wrong: dict[str, Any], told: str, 
     count = Task.select().count()
     assert told in whmcs.call("CreateAccount", serviceid=4004, domain="wrong.test", **wrong)
     assert Task.select().count() == count
+
+
+def test_the_customer_is_led_to_the_page_of_the_service_where_there_are_pages(world: tuple[Whmcs, Bench]) -> None:
+    whmcs, bench = world
+    with serving(bench.app) as site:
+        lines = f"pages={site.url}\ntoken={token('whmcs', 'link')}\n"
+        led = whmcs.call("ServiceSingleSignOn", serveraccesshash=lines + whmcs.params["serveraccesshash"])
+        assert led["success"], led
+        assert led["redirectTo"].startswith(f"{site.url}/s/1001.")
+        assert "data-live=" in http.get(led["redirectTo"], timeout=20).text
+        wrong = lines.replace("token=tnt_", "token=tnt_x")
+        refused = whmcs.call("ServiceSingleSignOn", serveraccesshash=wrong + whmcs.params["serveraccesshash"])
+        assert "is the token right" in refused["errorMsg"]

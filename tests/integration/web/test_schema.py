@@ -18,7 +18,7 @@ def test_schemathesis_finds_nothing(bench: Bench, tmp_path: Path) -> None:
     fleet.build()
     order(1)
     bench.settle()
-    secret = token("all", "read", "write", "monitor")
+    secret = token("all", "read", "write", "monitor", "link")
     with serving(bench.app) as api:
         document = tmp_path / "openapi.json"
         document.write_text(json.dumps(api.ask("GET", "/v1/openapi.json", secret).json()))

@@ -17,6 +17,7 @@ require_once __DIR__ . '/lib/autoload.php';
 use Tenantry\ClientPage;
 use Tenantry\Connection;
 use Tenantry\Metrics;
+use Tenantry\Pages;
 use Tenantry\Requests;
 use Tenantry\Sealing;
 use Tenantry\Views;
@@ -32,7 +33,7 @@ function tenantry_MetaData(): array
         'RequiresServer' => true,
         'DefaultNonSSLPort' => '3306',
         'DefaultSSLPort' => '3306',
-        'ServiceSingleSignOnLabel' => 'Open the website',
+        'ServiceSingleSignOnLabel' => 'Open',
         'ListAccountsUniqueIdentifierDisplayName' => 'Domain',
         'ListAccountsUniqueIdentifierField' => 'domain',
         'ListAccountsProductField' => 'configoption1',
@@ -198,10 +199,14 @@ function tenantry_AdminServicesTabFields(array $params): array
     }
 }
 
-/** There is no panel to log in to: the customer is led to the website, once it is there. */
+/** The customer is led to the page of the service, which also shows how a new one comes to be; without pages, to the website. */
 function tenantry_ServiceSingleSignOn(array $params): array
 {
     try {
+        $page = Pages::link($params);
+        if ($page !== null) {
+            return ['success' => true, 'redirectTo' => $page];
+        }
         $row = (new Views(Connection::open($params)))->service((int) $params['serviceid']);
         if (($row['status'] ?? '') !== 'active') {
             return ['success' => false, 'errorMsg' => 'The service is not active.'];

@@ -11,7 +11,8 @@ use RuntimeException;
  * The database of the orchestrator, under the billing user of grants.sql.
  *
  * In WHMCS's server: hostname, port, username and password are those of the database. The field "Access Hash" holds the orchestrator's
- * public key (`tenantry keys show-public`); lines before it may set `database=NAME` and `ca=/path/of/ca.pem`.
+ * public key (`tenantry keys show-public`); lines before it may set `database=NAME` and `ca=/path/of/ca.pem`, and for customers' pages
+ * `pages=https://panel.example` and `token=` with a token of the scope link.
  */
 final class Connection
 {
@@ -54,9 +55,9 @@ final class Connection
     }
 
     /** @return array<string, string> */
-    private static function extras(string $text): array
+    public static function extras(string $text): array
     {
-        preg_match_all('/^\s*(database|ca)=(\S+)\s*$/m', $text, $found, PREG_SET_ORDER);
+        preg_match_all('/^\s*(database|ca|pages|token)=(\S+)\s*$/m', $text, $found, PREG_SET_ORDER);
         $extras = array_column($found, 2, 1);
         if (preg_match('/[^A-Za-z0-9_]/', $extras['database'] ?? '')) {
             throw new RuntimeException('database= in the field "Access Hash" may hold letters, digits and underscores.');

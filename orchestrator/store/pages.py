@@ -1,0 +1,130 @@
+"""Pages of long lists: the rows below the last id of the page before (keyset), so the thousandth is as quick as the first.
+
+A filter is one that an index answers; what is looked for is one thing: a task, a service, a server or an action.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from peewee import JOIN
+
+from orchestrator.core.states import ServiceStatus, TaskStatus
+from orchestrator.models.fleet import Server
+from orchestrator.models.service import DomainName, Service
+from orchestrator.models.task import LogEntry, Task
+from orchestrator.plan.catalog import CATALOG
+
+SIZE = 50
+_COUNTED = 1000  # what there is more of is "1000+": nobody counts a million rows for a number on a page
+_HEAVY = {Task.params, Task.result}  # another program may have written megabytes there
+_COLUMNS = [field for field in Task._meta.sorted_fields if field not in _HEAVY]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[T]):
+    """Some rows, and the key that the next page begins below; None when there is none."""
+
+    rows: list[T]
+    more: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a person typed, understood. ``kind``: empty, task, service, server, action, nothing."""
+
+    kind: str = ""
+    value: Any = None
+
+
+def understood(text: str) -> Search:
+    """Return what is looked for: ``#12`` or ``12`` a task or service, a domain, a server's name, an action's name."""
+    text = text.strip().lower()[:253]
+    if not text:
+        return Search()
+    if match := re.fullmatch(r"(#|task |service )?([0-9]{1,18})", text):
+        return Search(kind="service" if match[1] == "service " else "task", value=int(match[2]))
+    if text in CATALOG:
+        return Search(kind="action", value=text)
+    if (server := Server.get_or_none(Server.name == text)) is not None:
+        return Search(kind="server", value=server.id)
+    if (name := DomainName.get_or_none(DomainName.name == text)) is not None:
+        return Search(kind="service", value=name.service_id)
+    return Search(kind="nothing", value=text)
+
+
+def tasks(statuses: list[str], search: Search, before: int | None, size: int = SIZE) -> Page[Task]:
+    """Return tasks, the newest first. What no single index has in order is read in parts, and the heads are merged."""
+    found = {row.id: row for query in _parts(statuses, search) for row in _head(query, before, size)}
+    return _page(sorted(found.values(), key=lambda row: -row.id)[: size + 1], size)
+
+
+def _head(query: Any, before: int | None, size: int) -> Any:
+    if before is not None:
+        query = query.where(Task.id < before)
+    return query.order_by(Task.id.desc()).limit(size + 1)
+
+
+def _parts(statuses: list[str], search: Search) -> list[Any]:
+    """Return queries of which each is answered by one index, in order of the id."""
+    everything = Task.select(*_COLUMNS)
+    if search.kind == "nothing":
+        return []
+    if search.kind in ("task", "service"):  # a number may be either; a service has few tasks
+        of_service = everything.where(Task.service_id == search.value)
+        parts = [of_service] if search.kind == "service" else [of_service, everything.where(Task.id == search.value)]
+        return [part.where(Task.status << statuses) for part in parts] if statuses else parts
+    if not search.kind and not statuses:
+        return [everything]
+    fields = {"server": Task.server_id, "action": Task.action}
+    narrowed = everything.where(fields[search.kind] == search.value) if search.kind else everything
+    return [narrowed.where(Task.status == status) for status in statuses or list(TaskStatus)]
+
+
+def _page(rows: list[Any], size: int) -> Page[Any]:
+    return Page(rows=rows[:size], more=rows[size - 1].id if len(rows) > size else None)
+
+
+def log(search: Search, outcome: str, before: int | None, size: int = SIZE) -> Page[LogEntry]:
+    """Return log lines, the newest first, with ``server_name``."""
+    if search.kind in ("nothing", "action"):
+        return Page(rows=[], more=None)
+    light = [field for field in LogEntry._meta.sorted_fields if field is not LogEntry.detail]
+    query = LogEntry.select(*light, Server.name.alias("server_name")).join(
+        Server, JOIN.LEFT_OUTER, on=(Server.id == LogEntry.server_id)
+    )
+    fields = {"task": LogEntry.task_id, "service": LogEntry.service_id, "server": LogEntry.server_id}
+    if search.kind:
+        query = query.where(fields[search.kind] == search.value)
+    if outcome:
+        query = query.where(LogEntry.outcome == outcome)
+    if before is not None:
+        query = query.where(LogEntry.id < before)
+    return _page(list(query.order_by(LogEntry.id.desc()).limit(size + 1).objects()), size)
+
+
+def services(status: str, text: str, before: int | None, size: int = SIZE) -> Page[Service]:
+    """Return services by id, the highest first; ``text`` is an id or the beginning of a domain."""
+    query = Service.select()
+    if status:
+        query = query.where(Service.status == ServiceStatus(status))
+    if before is not None:
+        query = query.where(Service.id < before)
+    if text.isdigit():
+        query = query.where(Service.id == int(text[:18]))
+    elif text:
+        start = text.strip().lower()[:253]
+        names = DomainName.select(DomainName.service_id).where(
+            (DomainName.name >= start) & (DomainName.name < f"{start}\U0010ffff")
+        )
+        ids = sorted({row.service_id for row in names.limit(_COUNTED)})
+        query = query.where(Service.id << ids)
+    return _page(list(query.order_by(Service.id.desc()).limit(size + 1)), size)
+
+
+def counted(query: Any) -> int:
+    """Return how many rows a query has, at most ``_COUNTED`` and one."""
+    return int(query.limit(_COUNTED + 1).count())
