@@ -22,8 +22,8 @@ orchestrator, nodes and database share its cores. `load` is what else it did: ab
 
 
 _NOTHING = """\
-No run of the suites is recorded here yet. [Decision 15](decisions/0015-interpreters-on-the-nodes.md) has the figures that were taken
-while it was made.
+No run of the suites is recorded here yet. [Decision 15](decisions/0015-interpreters-on-the-nodes.md) has the figures that were
+taken while it was made.
 """
 
 
