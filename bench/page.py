@@ -21,11 +21,18 @@ orchestrator, nodes and database share its cores. `load` is what else it did: ab
 """
 
 
+_NOTHING = """\
+No run of the suites is recorded here yet. [Decision 15](decisions/0015-interpreters-on-the-nodes.md) has the figures that were
+taken while it was made.
+"""
+
+
 def write(folder: Path, page: Path, suites: Sequence[str]) -> None:
     """Write the page from those suites that have been run."""
     files = [folder / f"bench-{suite}.json" for suite in suites]
     found = [json.loads(file.read_text()) for file in files if file.exists()]
-    page.write_text("\n".join([_HEAD, *(line for one in found for line in _section(one))]))
+    sections = [line for one in found for line in _section(one)] or [_NOTHING]
+    page.write_text("\n".join([_HEAD, *sections]))
 
 
 def machine() -> str:

@@ -54,9 +54,11 @@ class Worker:
         return len(taken)
 
     def is_new(self) -> bool:
-        """True when a row was inserted since the last look: so cheap a question that it may be asked many times a second."""
-        with session():
-            newest = tasks.newest()
+        """True when a row was inserted since the last look, within the caller's session.
+
+        So cheap a question that it may be asked many times a second.
+        """
+        newest = tasks.newest()
         found, self._newest = newest != self._newest, newest
         return found
 

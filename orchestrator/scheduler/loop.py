@@ -21,8 +21,8 @@ from orchestrator.store.database import session
 
 logger = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 0.5
-_LOOK_SECONDS = 0.04
+_POLL_SECONDS = 1.0  # until what became due without anybody saying so is seen
+_LOOK_SECONDS = 0.04  # until a new row is
 _CLOCK_STEP_SECONDS = 5.0
 _TICK_LIMIT_SECONDS = 3600.0
 

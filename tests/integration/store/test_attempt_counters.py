@@ -23,6 +23,7 @@ def test_counts_of_several_orchestrators_add_up(db: str) -> None:
 
 def test_a_new_row_is_told_from_an_old_one(bench: Bench) -> None:
     """The look that wakes the loop: cheap, and true once for each insertion."""
+    bench.worker.is_new()
     assert not bench.worker.is_new()
     tasks.enqueue("server.sync_status", server_id=None)
     assert bench.worker.is_new()
