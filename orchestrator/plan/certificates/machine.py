@@ -193,7 +193,7 @@ def _turn(certificate: Certificate, now: datetime) -> timedelta:
     Many may wait for the same token: each time in vain they spread over twice the time, so that thousands do not all come back
     for every single one.
     """
-    queue = min(_FIRST_QUEUE * 2 ** min(certificate.tries, 7), _LONGEST_QUEUE)
+    queue = min(_FIRST_QUEUE * (1 << min(certificate.tries, 7)), _LONGEST_QUEUE)
     if certificate.leaf is not None:
         queue = min(queue, max(certificate.leaf.remaining(now) / 20, _FIRST_QUEUE))
     waited: timedelta = queue * _share(certificate)
