@@ -11,6 +11,7 @@ from orchestrator.plan.usage import days
 from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT
 from orchestrator.store.usage_intake import chunks
 
+_SERVICES = 50  # read at a time
 COLUMNS = ("service_id", "tenant", "domain", "metric", "value", "unit", "period", "collected_at")
 # What WHMCS's MetricProvider is given: system name -> (metric, type).
 _WHMCS: Mapping[str, tuple[str, str]] = {
@@ -26,7 +27,7 @@ def rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the figures of services by id: those of a month, and what is true now unless ``only_month``.
 
-    They are read a few hundred services at a time, so the first ones come at once and memory does not grow with their number.
+    They are read some services at a time, so the first ones come at once and memory does not grow with their number.
     """
     periods = [days.period_of(month), *([] if only_month else [SNAPSHOT])]
     wanted = UsageCurrent.period << periods
@@ -35,7 +36,7 @@ def rows(
     columns = [Service.username if name == "tenant" else _column(name) for name in COLUMNS]
     query: Any = UsageCurrent.select(*columns).join(Service, on=(Service.id == UsageCurrent.service_id))
     ordered = query.order_by(UsageCurrent.service_id, UsageCurrent.period, UsageCurrent.metric)
-    for part in chunks(_numbers() if service_id is None else [service_id]):
+    for part in chunks(_numbers() if service_id is None else [service_id], _SERVICES):
         for row in list(ordered.where(wanted & (UsageCurrent.service_id << part)).tuples()):
             yield dict(zip(COLUMNS, row, strict=True))
 
