@@ -114,7 +114,8 @@ def _pages(name: str, site: Api, rows: int, samples: int) -> list[Figure]:
 @contextlib.contextmanager
 def _queries() -> Iterator[list[tuple[str, list[float]]]]:
     """Yield what fills with each query's text and its milliseconds."""
-    opened, found = proxy.obj, {}
+    opened = proxy.obj
+    found: dict[str, list[float]] = {}
     original = opened.execute_sql
 
     def timed(sql: str, *rest: Any, **more: Any) -> Any:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
 _AXE = Axe()
 _SERIOUS = ("serious", "critical")
-_MILLISECONDS = 20_000
+_MILLISECONDS = 30_000
+expect.set_options(timeout=_MILLISECONDS)
 
 
 def missing() -> str:

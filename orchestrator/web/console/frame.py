@@ -31,7 +31,7 @@ NAVIGATION = (
 )
 
 
-def show(request: Request, who: Person, name: str, status: int = 200, **values: Any) -> Response:
+def show(request: Request, who: Person, name: str, **values: Any) -> Response:
     """Return a page of the console. A region that refreshes by itself does not take the message away."""
     text, is_bad = entry.said(request)
     frame = {
@@ -45,7 +45,7 @@ def show(request: Request, who: Person, name: str, status: int = 200, **values: 
         "can_support": who.rank.may(Rank.SUPPORT),
         "can_admin": who.rank.may(Rank.ADMIN),
     }
-    answer = page(f"console/{name}.html", status, **frame, **values)
+    answer = page(f"console/{name}.html", **frame, **values)
     entry.unsay(request, answer)
     return answer
 

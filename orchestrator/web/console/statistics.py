@@ -47,7 +47,14 @@ def statistics(
             "chart": _chart(usage_statistics.trend("all", 0, days.days_before(today, _DAYS - 1), today)),
         }
     forward = link("/console/statistics", sort=metric, by=scope, q=q, after=more) if more else ""
-    shown = {"sort": metric, "by": scope, "scopes": _SCOPES, "columns": usage_pages.SHOWN, "metrics": METRICS, "q": q}
+    shown: dict[str, Any] = {
+        "sort": metric,
+        "by": scope,
+        "scopes": _SCOPES,
+        "columns": usage_pages.SHOWN,
+        "metrics": METRICS,
+        "q": q,
+    }
     return show(request, who, "statistics", **values, **shown, titles=_TITLES, month=month, more=forward)
 
 
@@ -74,7 +81,7 @@ def one(service_id: int, request: Request, who: Reader) -> Response:
         row = services.get(service_id)
         today = days.day_of(utc_now(), usage.zone())
         history = usage_statistics.history(service_id, days.days_before(today, _DAYS - 1), today)
-        values = {
+        values: dict[str, Any] = {
             "service": row,
             "figures": usage_statistics.current(service_id),
             "boxes": usage_statistics.mailboxes(service_id)[: pages.SIZE],

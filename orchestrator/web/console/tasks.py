@@ -64,7 +64,7 @@ def one(task_id: int, request: Request, who: Reader) -> Response:
         server = Server.get_or_none(Server.id == row.server_id)
         minutes = int(knob_value("tasks.stuck_after_minutes"))
         is_stuck = row.status == "running" and (utc_now() - row.started_at).total_seconds() > 60 * minutes
-        values = {
+        values: dict[str, Any] = {
             "task": row,
             "server": server.name if server else "",
             "why": explanations.of([row]).get(row.id, ""),

@@ -35,11 +35,11 @@ _environment.globals |= {
 }
 
 
-def render(name: str, **values: Any) -> str:
+def render(template: str, /, **values: Any) -> str:
     """Return a template filled in."""
-    return _environment.get_template(name).render(**values)
+    return _environment.get_template(template).render(**values)
 
 
-def page(name: str, status: int = 200, **values: Any) -> Response:
-    """Return a template filled in as an answer."""
-    return HTMLResponse(render(name, **values), status)
+def page(template: str, code: int = 200, /, **values: Any) -> Response:
+    """Return a template filled in as an answer with this HTTP status."""
+    return HTMLResponse(render(template, **values), code)
