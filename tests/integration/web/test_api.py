@@ -51,7 +51,8 @@ def test_an_order_by_http_becomes_an_active_service(api: Api, bench: Bench) -> N
     assert [row["id"] for row in read("/v1/services")] == [1001]
     steps = read("/v1/services/1001/timeline")
     assert {step["status"] for step in steps} == {"done"}
-    assert read("/v1/services/1001/usage") == read("/v1/services/1001/certificates") == []
+    assert read("/v1/services/1001/usage") == []
+    assert {row["role"] for row in read("/v1/services/1001/certificates")} == {"web", "mail"}
     events = api.ask("GET", "/v1/services/1001/events", reader).text
     assert events.startswith("event: timeline\ndata: {")
     assert events.endswith("event: end\ndata: {}\n\n")
