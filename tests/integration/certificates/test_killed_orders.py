@@ -51,7 +51,11 @@ def test_10_killed_after_each_answer_one_order_becomes_one_certificate_and_no_an
             return subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT, stdout=log, stderr=log)
 
     first = begin(number)
-    assert first.wait(_SECONDS) == -signal.SIGKILL
+    try:
+        assert first.wait(_SECONDS) == -signal.SIGKILL
+    finally:
+        first.kill()
+        first.wait(_SECONDS)
     assert world.wildcard().state == "issuing"
     second = begin(0)
     try:
