@@ -116,9 +116,15 @@ def routes(document: dict[str, object]) -> Iterator[tuple[str, str, str]]:
     """Yield (path, method, the scope it wants) of every route."""
     for path, methods in document["paths"].items():
         for method in methods:
-            yield path, method, "write" if method == "post" else "read" if path.startswith("/v1") else "monitor"
+            yield path, method, scope_of(path, method)
     for path, scope in PUBLIC.items():
         yield path, "get", scope
+
+
+def scope_of(path: str, method: str) -> str:
+    if path.endswith("/link"):
+        return "link"
+    return "write" if method == "post" else "read" if path.startswith("/v1") else "monitor"
 
 
 def test_who_asks_too_often_is_told_to_wait(bench: Bench) -> None:
