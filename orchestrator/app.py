@@ -135,6 +135,10 @@ class App:
         """Return what a request would do; nothing is kept and no server is asked yet."""
         return rehearsal.plan(self._prepare(action, service_id, params, requested_by))
 
+    def try_out(self, action: str, service_id: int, params: Mapping[str, Any], requested_by: str) -> dict[str, Any]:
+        """Return what a request would answer now; InvalidInput says what is wrong. Nothing is kept."""
+        return rehearsal.try_out(self._prepare(action, service_id, params, requested_by))
+
     def _prepare(self, action: str, service_id: int, params: Mapping[str, Any], requested_by: str) -> Apply:
         intent = Intent(
             task_id=0,

@@ -51,10 +51,18 @@ class _Undo(Exception):
 def plan(apply: Apply) -> Rehearsal:
     """Return what an intent would do; raises what the intent itself would raise."""
 
+    return _undone(apply, lambda operation: _steps(operation) if operation else ())
+
+
+def try_out(apply: Apply) -> dict[str, Any]:
+    """Return what an intent would answer, without its steps: their jobs may need what is only stored when it is really done."""
+    return _undone(apply, lambda _: ()).answer
+
+
+def _undone(apply: Apply, steps: Callable[[int | None], tuple[PlannedStep, ...]]) -> Rehearsal:
     def work() -> None:
         answer = apply()
-        operation = answer.get("operation_id")
-        raise _Undo(Rehearsal(answer=answer, steps=_steps(operation) if operation else ()))
+        raise _Undo(Rehearsal(answer=answer, steps=steps(answer.get("operation_id"))))
 
     try:
         transaction(work)

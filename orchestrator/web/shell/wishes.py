@@ -49,6 +49,6 @@ def upload(app: App, service_id: int, pem: Mapping[str, str], actor: str) -> str
     params["private_key_sealed"] = seal(public, pem["private_key"])
     if pem["chain"].strip():
         params["chain"] = pem["chain"]
-    app.rehearse("certificate.upload", service_id, params, actor)
+    app.try_out("certificate.upload", service_id, params, actor)
     task = tasks.enqueue("certificate.upload", service_id=service_id, params=params, requested_by=actor)
     return f"task {task}"

@@ -37,6 +37,12 @@ XSS = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}'
 Link = Callable[..., str]
 
 
+@pytest.fixture(autouse=True)
+def _trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust the tests' own CA before any worker asks whom to trust."""
+    monkeypatch.setattr(roots, "of_system", lambda: Trust(roots=(ROOT.certificate,)))
+
+
 @contextmanager
 def working(bench: Bench) -> Iterator[None]:
     """Let the queue work while a person looks at a page."""
@@ -117,11 +123,8 @@ def test_a_failure_is_explained_and_try_again_recovers(site: Api, chromium: Brow
     assert ConsoleAudit.get().actor == "link:1001"
 
 
-def test_an_own_certificate_goes_in_and_out(
-    site: Api, chromium: Browser, bench: Bench, link: Link, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_own_certificate_goes_in_and_out(site: Api, chromium: Browser, bench: Bench, link: Link) -> None:
     order(bench)
-    monkeypatch.setattr(roots, "of_system", lambda: Trust(roots=(ROOT.certificate,)))
     leaf, key = certificate_of("shop.test", "www.shop.test")
     page = opened(chromium, site, link(1001))
     page.click("summary")
