@@ -13,6 +13,8 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.store import schema
 from orchestrator.web.api import create
 
+_CONNECTIONS = 1000  # each page that somebody watches holds one
+
 
 def serve(
     host: Annotated[
@@ -24,4 +26,4 @@ def serve(
     app = App(from_environment())
     if schema.version() != max(schema.migrations()):
         raise Unavailable("the database is not up to date; run `tenantry init`")
-    uvicorn.run(create(app), host=host, port=port, server_header=False, access_log=False, limit_concurrency=200)
+    uvicorn.run(create(app), host=host, port=port, server_header=False, access_log=False, limit_concurrency=_CONNECTIONS)
