@@ -12,6 +12,13 @@ from orchestrator.execute.settings import PLAIN, WARM
 from tests.acceptance.execute.bench import NODE, Bench, marked
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is only about a waiting interpreter has nothing to show in the mode that has none."""
+    moot = [item for item in items if "warm" in getattr(item, "fixturenames", ()) and "[plain]" in item.name]
+    config.hook.pytest_deselected(items=moot)
+    items[:] = [item for item in items if item not in moot]
+
+
 @pytest.fixture(scope="package")
 def node(lab: Lab) -> Iterator[Lab]:
     """Yield a lab with a factory-new node."""

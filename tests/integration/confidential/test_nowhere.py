@@ -24,7 +24,7 @@ from orchestrator.config.settings import PROJECT_ROOT, from_environment
 from orchestrator.core.sealed import seal
 from orchestrator.models.notice import Delivery
 from orchestrator.models.service import Service
-from orchestrator.models.task import Task
+from orchestrator.models.task import OutboxRow, Task
 from orchestrator.store import fleet as knobs
 from orchestrator.store.withheld import WITHHELD
 from tests.integration.conftest import opened
@@ -109,7 +109,8 @@ class Installation:
         open_rows = Task.select().where(Task.status << ["queued", "running", "waiting"])
         is_new = (Delivery.state == "pending") & (Delivery.attempts == 0)
         untried = Delivery.select().where(is_new & (Delivery.channel != "email"))
-        while open_rows.exists() or untried.exists():
+        unread = OutboxRow.select().where(OutboxRow.spread_at.is_null())
+        while open_rows.exists() or unread.exists() or untried.exists():
             assert time.monotonic() < deadline, [(row.action, row.status, row.error) for row in open_rows]
             time.sleep(0.2)
 
