@@ -115,7 +115,7 @@ def test_what_it_runs_comes_out_as_without(site: Site) -> None:
 def test_failures_are_those_of_a_module(site: Site) -> None:
     if site.mode == WARM:
         assert site.is_waiting()
-    for word, said in (("raise", "an error nobody expected"), ("die", "MODULE FAILURE")):
+    for word, said in (("raise", "an error nobody expected"), ("die", "Module result deserialization failed")):
         result = site.say(word)
         assert result.outcome is Outcome.FAILED
         assert said in result.message or "Task failed" in result.message, result.message
