@@ -21,6 +21,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # Isolated mode reads neither PYTHONPATH nor the current directory; the orchestrator's own root is added last.
 _START = "import sys; sys.path.append(sys.argv[1]); from orchestrator.execute import child; child.leave(child.main())"
 _POLL_SECONDS = 1.0
+_MODULE_BYTES = 2_000_000  # the largest of ansible's own modules with all that it imports, twice over
 _LINE_BYTES = 4_000_000
 
 
@@ -148,6 +149,7 @@ class _Watch:
         self._helper, self._limits, self._cancelled = helper, limits, cancelled
         self._asked = self.heard = time.monotonic()
         self._deadline = self.heard + limits.timeout_seconds
+        self.lines = 0  # that the helper has sent, at least one a task
 
     def verdict(self) -> Cause | None:
         """Return why the attempt must end now, None when it may go on; what costs something is asked once a second."""
@@ -162,7 +164,11 @@ class _Watch:
         if self._cancelled():
             return Cause.CANCELLED
         received = processes.received(self._helper.number, by_ssh=not self._helper.forked)
-        return Cause.FLOOD if received > self._limits.received_bytes else None
+        return Cause.FLOOD if received > self._limits.received_bytes + self._own_reading() else None
+
+    def _own_reading(self) -> int:
+        """Return how many bytes may be ansible's own: where a connection is shared its reading of modules is counted, too."""
+        return _MODULE_BYTES * self.lines if self._helper.forked else 0
 
     def pause(self) -> float:
         """Return for how many seconds nothing has to be decided."""
@@ -188,6 +194,7 @@ def _read(helper: Helper, lines: list[dict[str, Any]], limits: Limits, cancelled
             *complete, rest = pending.split(b"\n")
             pending = bytearray(rest)
             lines.extend(line for line in map(_parse, complete) if line is not None)
+            watch.lines = len(lines)
     return verdict
 
 

@@ -12,7 +12,7 @@ from lab.config import Lab
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import Host, RunRequest, RunResult
 from orchestrator.execute.runner import AnsibleExecutor
-from orchestrator.execute.settings import ExecutorSettings
+from orchestrator.execute.settings import WARM, ExecutorSettings
 
 _TOKENS = itertools.count(1)
 
@@ -34,10 +34,10 @@ def host(lab: Lab, node: str, roles: tuple[str, ...] = ()) -> Host:
 class Steps:
     """Playbooks on the nodes of a lab."""
 
-    def __init__(self, lab: Lab, run_root: Path) -> None:
+    def __init__(self, lab: Lab, run_root: Path, mode: str = WARM) -> None:
         self.lab = lab
         self.executor = AnsibleExecutor(
-            ExecutorSettings(project_root=PROJECT_ROOT, run_root=run_root, private_key=lab.key)
+            ExecutorSettings(project_root=PROJECT_ROOT, run_root=run_root, private_key=lab.key, mode=mode)
         )
 
     def prepare(self, node: str, roles: tuple[str, ...] = (), *, check: bool = False) -> RunResult:

@@ -19,6 +19,7 @@ from lab.config import Lab
 from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.execute.settings import PLAIN
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
 from orchestrator.models.usage import UsageCollection, UsageCurrent, UsageDay, UsageFigure
@@ -165,9 +166,13 @@ CORPUS: dict[str, tuple[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def world(lab: Lab, steps: Steps, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Yield the world with service 1 on the hostile node and service 2 on another one."""
+def world(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Yield the world with service 1 on the hostile node and service 2 on another one.
+
+    Everything is started anew there: a program that is kept on the node would not be the one that was replaced.
+    """
     nodes.up(lab, [NODE])
+    steps = Steps(lab, tmp_path_factory.mktemp("runs"), PLAIN)
     home = tmp_path_factory.mktemp("home")
     keys.ensure_private_key(home)
     url = f"sqlite:///{home}/tenantry.db"
@@ -181,6 +186,7 @@ def world(lab: Lab, steps: Steps, tmp_path_factory: pytest.TempPathFactory) -> I
         yield found
         found.bench.worker.drain(5)
     finally:
+        steps.executor.close()
         nodes.down(lab, [NODE])
 
 
