@@ -79,8 +79,7 @@ def _states(operation_id: int) -> Iterator[tuple[Operation, list[dict[str, Any]]
     while True:
         operation, steps = Operation.get_by_id(operation_id), timeline.steps(operation_id)
         yield operation, steps
-        moving = any(step["status"] in ("queued", "running") for step in steps)
-        if operation.status in ("done", "cancelled") or not moving:
+        if operation.status in ("done", "cancelled") or not timeline.can_move(operation_id):
             return
         time.sleep(_POLL_SECONDS)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import JOIN
 
-from orchestrator.core.states import TaskStatus
+from orchestrator.core.states import OPEN_STATUSES, TaskStatus
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
 from orchestrator.plan.catalog import CATALOG
@@ -52,6 +52,17 @@ def steps(operation_id: int) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def can_move(operation_id: int) -> bool:
+    """True while a step is at work or due, or one waits for a task of somebody else's that is."""
+    mine = Task.operation_id == operation_id
+    going = Task.status << [TaskStatus.QUEUED, TaskStatus.RUNNING]
+    waiting = Task.select(Task.id).where(mine & (Task.status == TaskStatus.WAITING))
+    needed = TaskDependency.select(TaskDependency.needs_id).where(TaskDependency.task_id << waiting)
+    elsewhere = (Task.id << needed) & (Task.operation_id.is_null() | (Task.operation_id != operation_id))
+    open_there = elsewhere & (Task.status << list(OPEN_STATUSES))
+    return bool(Task.select().where((mine & going) | open_there).exists())
 
 
 def log_entries(service: int | None, operation: int | None, limit: int, after: int) -> list[dict[str, Any]]:

@@ -273,9 +273,9 @@ def test_days_are_those_of_the_zone_to_the_second_and_the_byte(node: Node) -> No
 
 
 def test_a_month_that_ends_between_two_requests_has_the_first_one_only(node: Node) -> None:
+    begun = node.traffic()
     end = int(time.time()) + 4
     days = [{"day": 20310131, "start": end - 86_400}, {"day": 20310201, "start": end}]
-    begun = node.traffic()
     node.sent = node.received = 0
     node.ask("/?before")
     old = (node.sent, node.received)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from orchestrator.models.task import Task, TaskDependency
-from orchestrator.store import tasks, waiting
+from orchestrator.store import tasks, timeline, waiting
 from orchestrator.store.database import locked, session, transaction
 from tests.support import fleet
 
@@ -87,3 +87,14 @@ def test_a_task_that_is_done_or_gone_keeps_nothing_waiting(db: str) -> None:
     transaction(lambda: [waiting.let_wait([Task.get_by_id(newer)], one) for one in (needed, None, 999_999)])
     assert Task.get_by_id(newer).status == "queued"
     assert TaskDependency.select().count() == 0
+
+
+def test_an_operation_can_move_while_one_of_its_steps_waits_for_an_open_task_of_somebody_else(db: str) -> None:
+    fleet.build()
+    needed, step = (tasks.enqueue("service.redeploy", service_id=number) for number in (1, 2))
+    _make_a_step(step)
+    transaction(lambda: waiting.let_wait([Task.get_by_id(step)], needed))
+    assert (Task.get_by_id(step).status, timeline.can_move(1)) == ("waiting", True)
+    for status, moves in (("error", False), ("running", True), ("cancelled", False)):
+        Task.update(status=status).where(Task.id == needed).execute()
+        assert timeline.can_move(1) is moves, status
