@@ -26,4 +26,6 @@ def serve(
     app = App(from_environment())
     if schema.version() != max(schema.migrations()):
         raise Unavailable("the database is not up to date; run `tenantry init`")
-    uvicorn.run(create(app), host=host, port=port, server_header=False, access_log=False, limit_concurrency=_CONNECTIONS)
+    uvicorn.run(
+        create(app), host=host, port=port, server_header=False, access_log=False, limit_concurrency=_CONNECTIONS
+    )
