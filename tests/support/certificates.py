@@ -117,6 +117,13 @@ class Load:
         self.count = 0
         self.seconds = 0.0
 
+    def await_seen(self, value: Any, seconds: float = 30.0) -> None:
+        """Wait until a request has seen this; it may already have."""
+        deadline = time.monotonic() + seconds
+        while value not in self.seen:
+            assert time.monotonic() < deadline, f"not seen within {seconds:g} s"
+            time.sleep(0.02)
+
 
 @contextlib.contextmanager
 def load(request: Callable[[], Any], rate: float) -> Iterator[Load]:

@@ -102,9 +102,11 @@ def test_48_a_certificate_comes_is_replaced_while_clients_stay_and_goes(
             load(lambda: shown(node.address, 993, NAMES[1]), 50) as logins,
             load(lambda: shown(node.address, 465, NAMES[0]), 1) as submissions,
         ):
+            logins.await_seen(pairs[0].der)
             for pair in pairs[1:]:
                 assert install(node, pair).outcome is Outcome.CHANGED
                 assert served(node) == {pair.der}
+                logins.await_seen(pair.der)
         assert session.noop()[0] == "OK"
     assert logins.failures + submissions.failures == []
     assert logins.seen == {pair.der for pair in pairs}

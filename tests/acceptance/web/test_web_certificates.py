@@ -166,9 +166,11 @@ def test_46_certificates_are_replaced_under_load_without_a_failed_request(
             return connection.getpeercert(binary_form=True) or b""
 
     with load(request, RATE) as traffic:
+        traffic.await_seen(pairs[0].der)
         for pair in pairs[1:]:
             assert install(web, pair).outcome is Outcome.CHANGED
             assert served(web) == pair.der
+            traffic.await_seen(pair.der)
     assert traffic.failures == []
     assert traffic.seen == {pair.der for pair in pairs}
     assert traffic.count >= 0.9 * RATE * traffic.seconds
