@@ -56,7 +56,7 @@ class MariaServer:
         self._wait()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             with contextlib.suppress(pymysql.err.OperationalError), self.root():
                 return
@@ -128,7 +128,7 @@ def server(options: Sequence[str] = ()) -> Iterator[MariaServer]:
             ],
             check=True,
             capture_output=True,
-            timeout=120,
+            timeout=300,
         )
         running = MariaServer(folder, options)
         running.start()
