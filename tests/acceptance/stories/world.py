@@ -21,8 +21,8 @@ from demo.installation import GROUP, PACKAGE, Installation, Node
 from lab import addresses, snapshot
 
 NODES = tuple(Node(name=name) for name in ("web1", "mail1", "dns1", "dns2"))
-# The guard remembers who was there last; that is its purpose, and no part of a service.
-BOOKKEEPING = (
+# The guard remembers who was there last, and the collector where it stopped: that is their purpose, and no part of a service.
+BOOKKEEPING = ("/var/lib/tenantry/guard/*", "/var/lib/tenantry/usage", "/var/lib/tenantry/usage/*")
     "/var/lib/tenantry/guard/*",
     "/var/lib/tenantry/usage",
     "/var/lib/tenantry/usage/*",
