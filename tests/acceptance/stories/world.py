@@ -23,10 +23,6 @@ from lab import addresses, snapshot
 NODES = tuple(Node(name=name) for name in ("web1", "mail1", "dns1", "dns2"))
 # The guard remembers who was there last, and the collector where it stopped: that is their purpose, and no part of a service.
 BOOKKEEPING = ("/var/lib/tenantry/guard/*", "/var/lib/tenantry/usage", "/var/lib/tenantry/usage/*")
-    "/var/lib/tenantry/guard/*",
-    "/var/lib/tenantry/usage",
-    "/var/lib/tenantry/usage/*",
-)  # the node's own, of no service
 PASSWORD = "correct horse {{ 7*7 }} 'battery' $(id)"
 
 
