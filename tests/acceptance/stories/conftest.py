@@ -17,14 +17,14 @@ from lab.errors import LabError
 from tests.acceptance.stories import world
 
 STEPS = 15  # of the deploy chain of a split service with two DNS servers, the last one included
-FIRST = {"redeploy": 0, "suspend": 1, "terminate": 2, "kill": 2}  # with every fifth step, many are somebody's turn
+FIRST = {"redeploy": 0, "suspend": 1, "terminate": 2, "kill": 2}  # with every third step, each is somebody's turn
 NAMES = tuple(node.name for node in world.NODES)
 Build = Callable[..., Installation]
 
 
 def interruptions(config: pytest.Config, by: str) -> range:
     """Return after how many steps of a deploy something happens in between."""
-    return range(STEPS) if config.getoption("--every-step") else range(FIRST[by], STEPS, 5)
+    return range(STEPS) if config.getoption("--every-step") else range(FIRST[by], STEPS, 3)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def start(app: App, tmp_path: Path) -> Iterator[Start]:
         assert "Traceback" not in one.log.read_text(), one.log.read_text()[-4000:]
 
 
-def until(condition: Callable[[], bool], seconds: float = 300.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 100.0) -> None:
     """Wait for a condition; a database that is away meanwhile is no failure."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
