@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -49,12 +50,22 @@ def ensure_private_key(home: Path) -> None:
 
 def load_private_key(home: Path) -> rsa.RSAPrivateKey:
     """Return the installation's key; Unavailable tells to run init."""
+    return _parsed(_pem(home))
+
+
+def _pem(home: Path) -> bytes:
     try:
-        key = load_pem_private_key(_path(home).read_bytes(), password=None)
+        return _path(home).read_bytes()
     except OSError as error:
         raise Unavailable(
             f"the sealing key {_path(home)} cannot be read ({error.strerror}); run `tenantry init`"
         ) from None
+
+
+@lru_cache(maxsize=4)
+def _parsed(pem: bytes) -> rsa.RSAPrivateKey:
+    """OpenSSL checks an RSA key for a tenth of a second, so each content of the file is checked once."""
+    key = load_pem_private_key(pem, password=None)
     assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - the only kind ensure_private_key writes
     return key
 
