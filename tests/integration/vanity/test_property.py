@@ -33,7 +33,8 @@ ACTIONS = {
     *("mail.mailbox_present", "mail.mailbox_absent", "mail.account_suspended", "mail.account_active"),
     *("dns.record_present", "dns.record_absent"),
 }
-_NOTHING = ("redeploy", "unsuspend", "repair", "factory_reset", "create")
+_WHOLE_SERVER = {"server.sync_usage"}  # asked of a server for all that it has, it belongs to no service
+_NOTHING = ("redeploy", "unsuspend", "repair", "factory_reset", "create", "sync_usage", "enforce_limits")
 KINDS = {
     *(
         f"service.{one}"
@@ -42,6 +43,7 @@ KINDS = {
     *(f"web.{noun}_{state}" for noun in ("domain", "database", "sftp", "cron") for state in ("present", "absent")),
     *(f"mail.{noun}_{state}" for noun in ("mailbox", "alias") for state in ("present", "absent")),
     *("web.php_present", "web.proxy_present", "dns.record_present", "dns.record_absent"),
+    *(f"certificate.{one}" for one in ("issue", "renew", "upload", "remove_custom")),
 }
 
 
@@ -54,6 +56,7 @@ def params_of(what: str, chance: random.Random, password: str) -> dict[str, Any]
     )
     domain = {"domain": chance.choice(("mine.test", PARENT, "anna.provider.test", "bob.provider.test"))}
     record = {"name": chance.choice((*NAMES.values(), "@", "www")), "type": chance.choice(("A", "TXT"))}
+    role = {"role": chance.choice(("web", "mail"))}
     table: dict[str, dict[str, Any]] = {
         "service.suspend": {"reason": "late"},
         "service.terminate": {"force": True} if chance.random() < 0.5 else {},
@@ -67,6 +70,10 @@ def params_of(what: str, chance: random.Random, password: str) -> dict[str, Any]
         "mail.mailbox_present": box | sealed,
         "mail.alias_present": box | {"destinations": ["x@y.test"]},
         "dns.record_present": record | {"records": ["192.0.2.1"]},
+        "certificate.issue": chance.choice((role, {})),
+        "certificate.renew": chance.choice((role, {})),
+        "certificate.upload": role | {"certificate": "no PEM", "private_key_sealed": password},
+        "certificate.remove_custom": role,
     }
     by_noun = {
         "domain": domain,
@@ -98,6 +105,9 @@ def test_every_intent_is_among_the_moves() -> None:
 
 def require_own(request: RunRequest) -> None:
     """Refuse a job of a vanity service that names anything beyond its own."""
+    if request.action in _WHOLE_SERVER:
+        assert "service" not in request.job, request
+        return
     number = int(request.job["service"]["id"])
     if number not in NAMES and number != 3009:
         return
