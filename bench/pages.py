@@ -16,11 +16,11 @@ import requests
 
 from bench.figures import Figure, percentile
 from bench.filling import fill
-from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.config.settings import from_environment
 from orchestrator.core import links
 from orchestrator.core.clock import utc_now
+from orchestrator.engine import Engine
 from orchestrator.models.base import database as proxy
 from orchestrator.models.operator import Operator
 from orchestrator.store import console_sessions, database, operators, schema
@@ -75,7 +75,7 @@ def _measured(name: str, url: str, home: Path, options: argparse.Namespace) -> l
     schema.upgrade()
     fleet.build({f"web{n}": (f"10.77.0.1{n}", "web") for n in range(1, 6)})
     fill(options.rows / 1_000_000)
-    app = App(from_environment({"TENANTRY_DATABASE_URL": url, "TENANTRY_HOME": str(home)}))
+    app = Engine(from_environment({"TENANTRY_DATABASE_URL": url, "TENANTRY_HOME": str(home)}))
     with serving(app) as site:
         found = _pages(name, site, options.rows, max(options.samples // 10, 5))
         found += _watched(name, site, home)

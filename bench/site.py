@@ -12,8 +12,8 @@ from typing import Any
 
 from demo.installation import GROUP, PACKAGE, Installation, Node
 from lab import config, nodes
-from orchestrator.app import App
 from orchestrator.config.settings import from_environment
+from orchestrator.engine import Engine
 from orchestrator.models.service import Service
 from orchestrator.store.database import session
 
@@ -37,9 +37,9 @@ def opened() -> Iterator[Installation]:
 
 
 @contextmanager
-def connected(site: Installation) -> Iterator[App]:
+def connected(site: Installation) -> Iterator[Engine]:
     """Yield the application on the installation's database."""
-    app = App(from_environment({**os.environ, **site.environment}))
+    app = Engine(from_environment({**os.environ, **site.environment}))
     with session():
         yield app
 

@@ -15,10 +15,10 @@ from bench.queue import sqlite_schema
 from demo.installation import PROJECT
 from lab import access, addresses, config, nodes
 from lab.config import Lab
-from orchestrator.app import App
 from orchestrator.config.settings import from_environment
 from orchestrator.core.errors import TenantryError
 from orchestrator.dispatch.worker import Worker
+from orchestrator.engine import Engine
 from orchestrator.execute.runner import AnsibleExecutor
 from orchestrator.execute.settings import ExecutorSettings
 from orchestrator.models.base import database
@@ -72,7 +72,7 @@ def _orchestrator(lab: Lab, folder: Path, accounts: int) -> Worker:
     ):
         transaction(lambda statement=statement: database.execute_sql(statement))
     settings = ExecutorSettings(project_root=PROJECT, run_root=folder / "runs", private_key=lab.key)
-    app = App(
+    app = Engine(
         from_environment({"TENANTRY_DATABASE_URL": f"sqlite:///{database.database}", "TENANTRY_HOME": str(folder)})
     )
     worker = app.worker(AnsibleExecutor(settings))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.cli.main import cli, main
-from orchestrator.web.serve import serve
 
-cli.command("serve")(serve)
+__all__ = ["cli", "main"]
 
 if __name__ == "__main__":
     main()

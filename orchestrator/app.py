@@ -1,24 +1,16 @@
-"""The composition root: settings become a database, an executor, a worker and a loop."""
+"""The composition root of what asks: settings become a database, and requests are checked as the queue will check them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.certs import answers, roots
-from orchestrator.certs.office import Office
-from orchestrator.certs.steps import Steps
-from orchestrator.certs.watcher import Watcher
-from orchestrator.config import binding, channels, keys
+from orchestrator.certs import roots
+from orchestrator.config import keys
 from orchestrator.config.settings import Settings
 from orchestrator.dispatch import rehearsal
-from orchestrator.dispatch.attempt import Handlers
 from orchestrator.dispatch.rehearsal import Rehearsal
-from orchestrator.dispatch.worker import Worker
-from orchestrator.execute.base import Executor
-from orchestrator.execute.runner import AnsibleExecutor
-from orchestrator.execute.settings import ExecutorSettings
-from orchestrator.lifecycle import certificates, change, create, deploy, limits, marks, reset, suspend, terminate, usage
+from orchestrator.lifecycle import certificates, change, create, deploy, limits, reset, suspend, terminate, usage
 from orchestrator.lifecycle.base import Apply, Context, Intent, Prepare
 from orchestrator.lifecycle.client import (
     alias_domains,
@@ -31,12 +23,7 @@ from orchestrator.lifecycle.client import (
     website,
 )
 from orchestrator.models.task import Task
-from orchestrator.notify.outbox import Outbox
-from orchestrator.scheduler import jobs
-from orchestrator.scheduler.jobs import Job
-from orchestrator.scheduler.loop import Loop
-from orchestrator.store import database, fleet, tasks
-from orchestrator.usage import collection, figures
+from orchestrator.store import database, tasks
 
 INTENTS: Mapping[str, Prepare] = {
     "service.create": create.create,
@@ -72,60 +59,14 @@ INTENTS: Mapping[str, Prepare] = {
     "certificate.upload": certificates.upload_custom,
     "certificate.remove_custom": certificates.remove_custom,
 }
-Local = Callable[[int, int, list[Any]], dict[str, Any]]  # service, operation, rows that its steps have removed
-LOCALS: Mapping[str, Local] = {
-    "service.status_active": marks.active,
-    "service.status_suspended": marks.suspended,
-    "service.objects_removed": lambda service, _, removed: marks.objects_removed(service, removed),
-    "service.removed": lambda service, operation, _: marks.removed(service, operation),
-    "service.usage_recomputed": lambda service, _operation, _removed: figures.recomputed(service),
-    "service.limits_enforced": lambda service, _operation, _removed: limits.enforced(service),
-    "service.usage_last": lambda service, operation, _: figures.last_look(service, operation),
-    "service.usage_synced": lambda service, _operation, _removed: figures.synced(service),
-}
 
 
 class App:
-    """Everything one process needs, built from its settings."""
+    """What a process needs that asks and looks, built from its settings; `engine.Engine` also runs what was asked."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.database = database.connect(settings.database_url)
-
-    def executor(self) -> Executor:
-        """Return what runs playbooks."""
-        settings = self.settings
-        with database.session():
-            mode = str(fleet.knob_value("execution.mode"))
-        return AnsibleExecutor(
-            ExecutorSettings(
-                project_root=settings.project_root, run_root=settings.run_root, private_key=settings.ssh_key, mode=mode
-            )
-        )
-
-    def office(self) -> Office:
-        """Return what the automation of certificates works with."""
-        return Office(storage_key=lambda: keys.storage_key(self.settings.home), binding=binding.from_environment())
-
-    def worker(self, executor: Executor | None = None, office: Office | None = None) -> Worker:
-        """Return a worker that knows every intent and every local step."""
-        steps = Steps(office=office or self.office())
-        context = self.context()
-        handlers = Handlers(
-            intents={action: _bound(prepare, context) for action, prepare in INTENTS.items()},
-            locals={action: _on_row(work) for action, work in LOCALS.items()},
-            executor=executor or self.executor(),
-            outside={
-                "certificate.order": steps.order,
-                "certificate.validate": steps.validate,
-                "certificate.probe": steps.probe,
-                "certificate.tidied": answers.taken_back,
-            },
-            complete=steps.complete,
-            questions=collection.PARAMS,
-            answers=collection.EFFECTS,
-        )
-        return Worker(handlers, self.settings.lease_seconds)
 
     def check(self, action: str, service_id: int, params: Mapping[str, Any], requested_by: str) -> None:
         """Check a request as the queue will when it claims it, without storing anything; InvalidInput says what is wrong."""
@@ -159,23 +100,9 @@ class App:
             trust=roots.of_system,
         )
 
-    def loop(self, executor: Executor | None = None) -> Loop:
-        """Return the daemon's loop."""
-        worker = self.worker(executor)
-        return Loop(worker, self.jobs(worker), self.settings.drain_seconds)
 
-    def jobs(self, worker: Worker) -> list[Job]:
-        """Return what is done again and again; InvalidInput when a way out for notices is set up wrongly."""
-        watcher, outbox = Watcher(self.office(), worker.owner), Outbox(channels.from_environment())
-        attempts = jobs.Job(name="attempts", seconds=15, call=lambda: jobs.count_attempts(worker.tally), is_slow=True)
-        return [*jobs.standard(worker.rescue, outbox.drain, watcher.poke), attempts]
-
-
-def _bound(prepare: Prepare, context: Context) -> Callable[[Task], Callable[[], dict[str, Any]]]:
-    return lambda row: prepare(_intent(row), context)
-
-
-def _intent(row: Task) -> Intent:
+def intent_of(row: Task) -> Intent:
+    """Return a claimed row as what its intent reads."""
     return Intent(
         task_id=row.id,
         action=row.action,
@@ -185,11 +112,3 @@ def _intent(row: Task) -> Intent:
         requested_by=row.requested_by,
         priority=row.priority,
     )
-
-
-def _on_row(work: Local) -> Callable[[Task], dict[str, Any]]:
-    def run(row: Task) -> dict[str, Any]:
-        removed = tasks.parse_params(row.params).get("removed", [])
-        return work(int(row.service_id or 0), int(row.operation_id or 0), removed)
-
-    return run

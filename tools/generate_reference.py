@@ -77,12 +77,12 @@ def commands() -> str:
 
 
 def _walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    if not hasattr(command, "commands"):
         yield path, command
         return
-    for name, one in inner.items():
-        yield from _walk(f"{path} {name}", one)
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        yield from _walk(f"{path} {name}", command.get_command(context, name))
 
 
 def _command(path: str, command: click.Command) -> str:

@@ -13,8 +13,6 @@ from orchestrator.cli.services import ServiceId, Wait
 from orchestrator.core.states import TaskStatus
 from orchestrator.store import fleet, services, tasks
 
-cli = typer.Typer()
-
 
 def _ask(action: str, service_id: int, params: dict[str, Any], wait: bool) -> None:
     app()
@@ -22,7 +20,6 @@ def _ask(action: str, service_id: int, params: dict[str, Any], wait: bool) -> No
     asking.ask(f"service.{action}", service_id, params, wait)
 
 
-@cli.command("suspend")
 def suspend(
     service_id: ServiceId,
     reason: Annotated[str, typer.Option(help="Why; shown to staff and in refusals.")] = "",
@@ -32,13 +29,11 @@ def suspend(
     _ask("suspend", service_id, {"reason": reason} if reason else {}, wait)
 
 
-@cli.command("unsuspend")
 def unsuspend(service_id: ServiceId, wait: Wait = False) -> None:
     """Bring a service back as it was, or withdraw its pending termination."""
     _ask("unsuspend", service_id, {}, wait)
 
 
-@cli.command("terminate")
 def terminate(
     service_id: ServiceId,
     force: Annotated[bool, typer.Option("--force", help="Close it out now, whatever its servers say.")] = False,
@@ -48,25 +43,21 @@ def terminate(
     _ask("terminate", service_id, {"force": True} if force else {}, wait)
 
 
-@cli.command("redeploy")
 def redeploy(service_id: ServiceId, wait: Wait = False) -> None:
     """Run the whole chain of a service again; on a healthy one nothing changes. After a failure: try again."""
     _ask("redeploy", service_id, {}, wait)
 
 
-@cli.command("repair")
 def repair(service_id: ServiceId, wait: Wait = False) -> None:
     """Compare every object with what it should be and mend only what is missing or wrong."""
     _ask("repair", service_id, {}, wait)
 
 
-@cli.command("sync-usage")
 def sync_usage(service_id: ServiceId, wait: Wait = False) -> None:
     """Collect the usage of the service's servers, then derive and tell its figures."""
     _ask("sync_usage", service_id, {}, wait)
 
 
-@cli.command("factory-reset")
 def factory_reset(
     service_id: ServiceId,
     confirm: Annotated[str, typer.Option(help="The code that the first call printed.")] = "",
@@ -89,7 +80,6 @@ def factory_reset(
     )
 
 
-@cli.command("change-package")
 def change_package(
     service_id: ServiceId,
     package: Annotated[str, typer.Argument(help="The package.")],
@@ -101,7 +91,6 @@ def change_package(
     _ask("change_package", service_id, {"package": package}, wait)
 
 
-@cli.command("change-password")
 def change_password(service_id: ServiceId, wait: Wait = False) -> None:
     """Set the password of the first mailbox; it is read from standard input."""
     app()
@@ -109,7 +98,6 @@ def change_password(service_id: ServiceId, wait: Wait = False) -> None:
     _ask("change_password", service_id, {"password_sealed": asking.sealed_password()}, wait)
 
 
-@cli.command("change-domain")
 def change_domain(
     service_id: ServiceId, domain: Annotated[str, typer.Argument(help="The new domain.")], wait: Wait = False
 ) -> None:

@@ -4,74 +4,57 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from peewee import PeeweeException
 from rich.text import Text
 
-from orchestrator import __version__, logs
-from orchestrator.cli import (
-    doctor,
-    fence,
-    groups,
-    life,
-    log,
-    notices,
-    orphans,
-    packages,
-    parents,
-    plans,
-    reconcile,
-    servers,
-    services,
-    settings,
-    ssl,
-    tasks,
-    tokens,
-    usage,
-    users,
-)
-from orchestrator.cli.edge import app as application
+from orchestrator import __version__
 from orchestrator.cli.edge import bare_app
+from orchestrator.cli.lazy import lazily
 from orchestrator.cli.output import console, problems
 from orchestrator.config import keys
 from orchestrator.core.errors import TenantryError
-from orchestrator.scheduler.loop import tick as tick_once
 from orchestrator.store import schema
 from orchestrator.store.database import explained
 
 # click's ClickException; newer versions of typer bring a copy of their own
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
+_COMMANDS = {
+    "run": "orchestrator.cli.running:run",
+    "tick": "orchestrator.cli.running:tick",
+    "serve": "orchestrator.web.serve:serve",
+    "log": "orchestrator.cli.log:show_log",
+    "doctor": "orchestrator.cli.doctor:doctor",
+    "reconcile": "orchestrator.cli.reconcile:reconcile",
+    "server": "orchestrator.cli.servers:cli",
+    "group": "orchestrator.cli.groups:cli",
+    "package": "orchestrator.cli.packages:cli",
+    "parent-domain": "orchestrator.cli.parents:cli",
+    "service": "orchestrator.cli.services:cli",
+    "orphan": "orchestrator.cli.orphans:cli",
+    "task": "orchestrator.cli.tasks:cli",
+    "fence": "orchestrator.cli.fence:cli",
+    "ssl": "orchestrator.cli.ssl:cli",
+    "usage": "orchestrator.cli.usage:cli",
+    "settings": "orchestrator.cli.settings:cli",
+    "token": "orchestrator.cli.tokens:cli",
+    "user": "orchestrator.cli.users:cli",
+    "notice": "orchestrator.cli.notices:cli",
+}
+
 cli = typer.Typer(
     name="tenantry",
+    cls=lazily(_COMMANDS),
     help="Turns rows in a billing database into hosting accounts on real machines.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 keys_cli = typer.Typer(help="The key to which secrets are sealed.", no_args_is_help=True)
-cli.add_typer(servers.cli, name="server")
-cli.add_typer(groups.cli, name="group")
-cli.add_typer(packages.cli, name="package")
-cli.add_typer(parents.cli, name="parent-domain")
-cli.add_typer(services.cli, name="service")
-services.cli.add_typer(life.cli)
-services.cli.add_typer(plans.cli)
-cli.add_typer(orphans.cli, name="orphan")
-cli.add_typer(tasks.cli, name="task")
-cli.add_typer(fence.cli, name="fence")
-cli.add_typer(ssl.cli, name="ssl")
-cli.add_typer(usage.cli, name="usage")
-cli.add_typer(settings.cli, name="settings")
-cli.add_typer(tokens.cli, name="token")
-cli.add_typer(users.cli, name="user")
-cli.add_typer(notices.cli, name="notice")
 cli.add_typer(keys_cli, name="keys")
-cli.command("log")(log.show_log)
-cli.command("doctor")(doctor.doctor)
-cli.command("reconcile")(reconcile.reconcile)
 
 
 @cli.callback()
@@ -100,24 +83,6 @@ def version() -> None:
 def show_public() -> None:
     """Print the public key as PEM."""
     console.out(keys.public_pem(bare_app().settings.home), end="", highlight=False)
-
-
-@cli.command()
-def run(log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines.")] = False) -> None:
-    """Run the queue until SIGTERM, then finish what has begun."""
-    logs.configure(log_json or not sys.stderr.isatty())
-    clean = application().loop().run()
-    raise typer.Exit(0 if clean else 1)
-
-
-@cli.command()
-def tick() -> None:
-    """One pass for cron: claim a batch, finish it, exit."""
-    logs.configure(not sys.stderr.isatty())
-    found = application()
-    worker = found.worker()
-    count = tick_once(worker, found.jobs(worker))
-    console.print(f"{count} tasks")
 
 
 def main() -> None:

@@ -9,18 +9,16 @@ import typer
 from rich.text import Text
 
 from orchestrator.app import INTENTS
-from orchestrator.cli.edge import actor, app
+from orchestrator.cli.edge import actor
 from orchestrator.cli.output import console, print_json, show
+from orchestrator.cli.running import engine
 from orchestrator.cli.services import Json, ServiceId
 from orchestrator.core.errors import InvalidInput
 from orchestrator.dispatch import rehearsal
 from orchestrator.dispatch.rehearsal import PlannedStep
 from orchestrator.store import services, tasks
 
-cli = typer.Typer()
 
-
-@cli.command("plan")
 def show_plan(
     service_id: ServiceId,
     action: Annotated[
@@ -31,7 +29,7 @@ def show_plan(
     as_json: Json = False,
 ) -> None:
     """Show what an action would run and what that would change; nothing is changed."""
-    found, name = app(), _full_name(action)
+    found, name = engine(), _full_name(action)
     services.get(service_id)
     planned = found.rehearse(name, service_id, tasks.parse_params(params), actor())
     if steps_only:

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.app import App
-from orchestrator.cli.edge import actor, app
+from orchestrator.cli.edge import actor
 from orchestrator.cli.output import console, print_json, show
+from orchestrator.cli.running import engine
 from orchestrator.core.errors import InvalidInput, TenantryError, Unavailable
 from orchestrator.core.states import Desired, Outcome, ServiceStatus
 from orchestrator.dispatch import rehearsal
+from orchestrator.engine import Engine
 from orchestrator.execute.base import Executor
 from orchestrator.plan.reconcile import REMOVAL, Difference, Standing, compare, read_list
 from orchestrator.store import reconcile as store
@@ -37,7 +38,7 @@ def reconcile(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare what billing wants, what the database wants and what is on the servers; change nothing unless asked to."""
-    found = app()
+    found = engine()
     if removals and not apply:
         raise InvalidInput("--removals", "does nothing by itself", "add --apply")
     standings = store.standings(_listed(billing), service or ())
@@ -66,7 +67,7 @@ def _listed(file: str) -> Mapping[int, Desired | None] | None:
     return read_list(text)
 
 
-def _differences(found: App, standings: Iterable[Standing], nodes: bool) -> Iterator[Difference]:
+def _differences(found: Engine, standings: Iterable[Standing], nodes: bool) -> Iterator[Difference]:
     """Yield each difference; a service's servers are looked at when everything else agrees."""
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(contextlib.closing(found.executor())) if nodes else None
@@ -78,7 +79,7 @@ def _differences(found: App, standings: Iterable[Standing], nodes: bool) -> Iter
                 yield difference
 
 
-def _on_nodes(found: App, executor: Executor, service: int) -> Difference | None:
+def _on_nodes(found: Engine, executor: Executor, service: int) -> Difference | None:
     """Rehearse a repair: what it would change is what the servers have otherwise."""
     try:
         results = list(rehearsal.rehearse(found.rehearse("service.repair", service, {}, actor()), executor))

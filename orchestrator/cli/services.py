@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli import asking, progress
 from orchestrator.cli.edge import app
+from orchestrator.cli.lazy import lazily
 from orchestrator.cli.output import console, print_json, show, show_one
 from orchestrator.config import keys
 from orchestrator.core import links
@@ -18,7 +19,11 @@ from orchestrator.core.states import ServiceStatus
 from orchestrator.models.service import Service
 from orchestrator.store import fleet, services, snapshots, timeline
 
-cli = typer.Typer(help="Customers' accounts.", no_args_is_help=True)
+_LIFE = ("suspend", "unsuspend", "terminate", "redeploy", "repair", "sync-usage", "factory-reset")
+_CHANGES = ("change-package", "change-password", "change-domain")
+_COMMANDS = {name: f"orchestrator.cli.life:{name.replace('-', '_')}" for name in (*_LIFE, *_CHANGES)}
+_COMMANDS["plan"] = "orchestrator.cli.plans:show_plan"
+cli = typer.Typer(cls=lazily(_COMMANDS), help="Customers' accounts.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Watch until it is done.")]
 ServiceId = Annotated[int, typer.Argument(metavar="ID", help="The billing system's id.")]

@@ -21,9 +21,10 @@ LEVELS = {
     "scheduler": 8,
     "logs": 8,
     "app": 9,
-    "cli": 10,
-    "web": 10,
-    "__main__": 11,
+    "engine": 10,
+    "cli": 11,
+    "web": 11,
+    "__main__": 12,
 }
 ONLY_APP_MAY_JOIN = {"dispatch", "lifecycle", "certs", "usage"}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.config import keys
+from orchestrator.engine import Engine
 from orchestrator.models.base import database as proxy
 from orchestrator.store import database, schema
 from tests.conftest import require
@@ -81,13 +81,13 @@ def opened(url: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def app(db: str, home: Path) -> App:
+def app(db: str, home: Path) -> Engine:
     """Return an application over the test's database."""
     return an_app(db, home)
 
 
 @pytest.fixture
-def bench(app: App) -> Iterator[Bench]:
+def bench(app: Engine) -> Iterator[Bench]:
     """Yield a worker with an executor that succeeds at once."""
     made = Bench(app, RecordingExecutor())
     yield made

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.app import App
 from orchestrator.certs.office import Office
 from orchestrator.config.settings import from_environment
 from orchestrator.core.states import TaskStatus
 from orchestrator.dispatch.worker import Worker
+from orchestrator.engine import Engine
 from orchestrator.models.task import Task
 from orchestrator.store import fleet
 from tests.support.executors import RecordingExecutor
@@ -19,7 +19,7 @@ from tests.support.executors import RecordingExecutor
 class Bench:
     """An application with an executor that remembers."""
 
-    def __init__(self, app: App, executor: RecordingExecutor, office: Office | None = None) -> None:
+    def __init__(self, app: Engine, executor: RecordingExecutor, office: Office | None = None) -> None:
         self.app = app
         self.executor = executor
         self.worker: Worker = app.worker(executor, office)
@@ -43,9 +43,9 @@ class Bench:
         return [f"{row.id} {row.action} {row.status} {row.error}" for row in open_rows]
 
 
-def an_app(url: str, home: Path) -> App:
+def an_app(url: str, home: Path) -> Engine:
     """Return an application whose retries come at once."""
     settings = from_environment({"TENANTRY_DATABASE_URL": url, "TENANTRY_HOME": str(home)})
     fleet.set_knob("tasks.backoff_minutes", "0", "test")
     fleet.set_knob("server.circuit_seconds", "1", "test")
-    return App(settings)
+    return Engine(settings)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import logs
-from orchestrator.app import App
 from orchestrator.certs.acme_network import Network
 from orchestrator.certs.office import Office
 from orchestrator.certs.watch import Eyes
@@ -24,6 +23,7 @@ from orchestrator.certs.watcher import Watcher
 from orchestrator.config import keys
 from orchestrator.config.settings import from_environment
 from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.engine import Engine
 from orchestrator.models.certificate import AuthorityRow
 from orchestrator.models.fleet import Server
 from orchestrator.plan.certificates.caa import Asking
@@ -94,7 +94,7 @@ def main(folder: Path, number: int, management: str) -> bool:
     """Run the queue."""
     zone, settings = Zone(folder, management), from_environment()
     die_after(number)
-    app = App(settings)
+    app = Engine(settings)
     office = Office(storage_key=lambda: keys.storage_key(settings.home), see=zone.eyes)
     worker = app.worker(RecordingExecutor(script=zone.step), office)
     every = jobs.standard(worker.rescue, lambda: None, Watcher(office, worker.owner).poke)

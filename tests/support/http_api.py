@@ -12,8 +12,8 @@ from typing import Any
 import requests
 import uvicorn
 
-from orchestrator.app import App
 from orchestrator.core.clock import utc_now
+from orchestrator.engine import Engine
 from orchestrator.store import access
 from orchestrator.web.api import create
 
@@ -37,7 +37,7 @@ def token(name: str, *scopes: str) -> str:
 
 
 @contextlib.contextmanager
-def serving(app: App, per_second: float = 1000.0, burst: float = 1000.0) -> Iterator[Api]:
+def serving(app: Engine, per_second: float = 1000.0, burst: float = 1000.0) -> Iterator[Api]:
     """Run the API until the end of the block."""
     made = create(app, per_second, burst)
     server = uvicorn.Server(uvicorn.Config(made, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import logs
-from orchestrator.app import App
 from orchestrator.config.settings import from_environment
 from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.engine import Engine
 from tests.support.executors import RecordingExecutor
 
 
@@ -105,5 +105,5 @@ def most_at_once(found: list[Interval], key: Callable[[Interval], Any]) -> Count
 
 if __name__ == "__main__":
     logs.configure(json_lines=True)
-    loop = App(from_environment()).loop(TracingExecutor(Path(sys.argv[1]), float(sys.argv[2])))
+    loop = Engine(from_environment()).loop(TracingExecutor(Path(sys.argv[1]), float(sys.argv[2])))
     sys.exit(0 if loop.run() else 1)

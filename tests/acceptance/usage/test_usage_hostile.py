@@ -16,9 +16,9 @@ import pytest
 from bench.memory import peak_while
 from lab import access, addresses, nodes
 from lab.config import Lab
-from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.engine import Engine
 from orchestrator.execute.settings import PLAIN
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
@@ -190,7 +190,7 @@ def world(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]
         nodes.down(lab, [NODE])
 
 
-def ordered(lab: Lab, app: App, steps: Steps) -> Bench:
+def ordered(lab: Lab, app: Engine, steps: Steps) -> Bench:
     """Return a worker with a service on each of two web servers."""
     fleet_store.set_knob("tasks.max_attempts", "1", "test")
     fleet.build({})

@@ -34,7 +34,7 @@ def compared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     bench.settle(120)
     bench.executor.script = answer  # type: ignore[assignment]
     monkeypatch.setattr(edge, "bare_app", lambda: bench.app)
-    monkeypatch.setattr(command, "app", lambda: bench.app)
+    monkeypatch.setattr(command, "engine", lambda: bench.app)
     monkeypatch.setattr(bench.app, "executor", lambda: bench.executor)
     yield bench
 

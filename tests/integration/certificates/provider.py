@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orchestrator.app import App
 from orchestrator.certs.watch import Eyes
 from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.engine import Engine
 from orchestrator.lifecycle import parents as said
 from orchestrator.models.certificate import AuthorityRow, CertificateRow
 from orchestrator.models.task import Task
@@ -94,7 +94,7 @@ class Provider(World):
         return tasks.get(number)
 
 
-def provider(app: App, pebble: Pebble, home: Path, **world: Any) -> Provider:
+def provider(app: Engine, pebble: Pebble, home: Path, **world: Any) -> Provider:
     """Return an installation with a provider's own service, its parent domain and one vanity service."""
     fleet.build(alias_domains=5)
     made = Provider(app, pebble, home, **world)

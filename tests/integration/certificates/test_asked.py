@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.certs import roots
 from orchestrator.config import keys
 from orchestrator.core.clock import utc_now
 from orchestrator.core.sealed import seal
+from orchestrator.engine import Engine
 from orchestrator.models.certificate import CertificateRow, Material
 from orchestrator.models.task import Task
 from orchestrator.plan.certificates.chain import Trust
@@ -31,7 +31,7 @@ ISSUER = ca.Authority("issuer", ROOT)
 
 
 @pytest.fixture
-def world(app: App, pebble: Pebble, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(app: Engine, pebble: Pebble, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Yield an installation with a live service, that trusts a CA of the tests' own."""
     monkeypatch.setattr(roots, "of_system", lambda: Trust(roots=(ROOT.certificate,)))
     fleet.build()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.certs.watcher import Watcher
 from orchestrator.core.clock import utc_now
+from orchestrator.engine import Engine
 from orchestrator.models.certificate import CertificateRow, Material
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, Task
@@ -23,7 +23,7 @@ from tests.support.pebble import Pebble
 
 
 @pytest.fixture
-def world(app: App, pebble: Pebble, home: Path) -> Iterator[World]:
+def world(app: Engine, pebble: Pebble, home: Path) -> Iterator[World]:
     """Yield an installation with a service that is live."""
     fleet.build(alias_domains=5)
     made = World(app, pebble, home)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.clock import utc_now
+from orchestrator.engine import Engine
 from orchestrator.models.certificate import CertificateRow, Material
 from orchestrator.store import fleet as servers
 from tests.integration.certificates.provider import NAME, Provider, provider
@@ -29,7 +29,7 @@ _SECONDS = 120
 
 
 @pytest.fixture
-def world(app: App, pebble: Pebble, home: Path, proxy: Proxy) -> Iterator[Provider]:
+def world(app: Engine, pebble: Pebble, home: Path, proxy: Proxy) -> Iterator[Provider]:
     """Yield a provider whose wildcard is due; nobody works on it in this process."""
     made = provider(app, pebble, home)
     made.bench.worker.drain(5)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.core.clock import utc_now
+from orchestrator.engine import Engine
 from orchestrator.plan.certificates.view import Leaf
 from tests.integration.certificates.world import World
 from tests.support import fleet
@@ -26,7 +26,7 @@ def served(days: int) -> Leaf:
 
 
 @pytest.fixture
-def world(app: App, pebble: Pebble, home: Path) -> Iterator[World]:
+def world(app: Engine, pebble: Pebble, home: Path) -> Iterator[World]:
     """Yield an installation that has lost its database and whose web server has not."""
     fleet.build()
     made = World(app, pebble, home, strangers=dict.fromkeys(NAMES, served(60)))

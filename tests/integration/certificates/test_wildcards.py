@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.certs.proving import _Waiting
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import NotFound
+from orchestrator.engine import Engine
 from orchestrator.lifecycle import parents as said
 from orchestrator.models.certificate import CertificateRow, Material
 from orchestrator.models.task import Operation, Task
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def world(app: App, pebble: Pebble, home: Path) -> Iterator[Provider]:
+def world(app: Engine, pebble: Pebble, home: Path) -> Iterator[Provider]:
     """Yield an installation with a provider's own service, its parent domain and one vanity service."""
     made = provider(app, pebble, home)
     yield made

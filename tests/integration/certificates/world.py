@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.app import App
 from orchestrator.certs.office import Office
 from orchestrator.certs.proving import Pace
 from orchestrator.certs.tls_probe import Place, Shown
@@ -18,6 +17,7 @@ from orchestrator.config import keys
 from orchestrator.core.clock import utc_now
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.engine import Engine
 from orchestrator.models.certificate import AuthorityRow, CertificateRow
 from orchestrator.models.task import OutboxRow, Task
 from orchestrator.plan.certificates.caa import Asking
@@ -38,7 +38,7 @@ WEB, MAIL = "10.77.0.11", "10.77.0.21"
 class World:
     """What is asked from outside, and the queue that works on it."""
 
-    app: App
+    app: Engine
     pebble: Pebble
     home: Path
     elsewhere: set[str] = field(default_factory=set)  # names whose DNS leads away

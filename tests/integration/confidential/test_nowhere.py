@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.config.settings import PROJECT_ROOT, from_environment
 from orchestrator.core.sealed import seal
+from orchestrator.engine import Engine
 from orchestrator.models.notice import Delivery
 from orchestrator.models.service import Service
 from orchestrator.models.task import OutboxRow, Task
@@ -79,7 +79,7 @@ class Watch(threading.Thread):
 class Installation:
     """A database whose account's password is marked, ways out with marked secrets, and what came in there."""
 
-    app: App
+    app: Engine
     server: MariaServer
     env: dict[str, str]
     folder: Path
@@ -164,7 +164,7 @@ def installation(maria_server: MariaServer, home: Path, tmp_path: Path) -> Itera
         command = [sys.executable, "-m", "tests.support.orchestrator", str(tmp_path / "trace"), "0"]
         process = subprocess.Popen(command, env=env, cwd=PROJECT_ROOT, stderr=log, stdout=log)
         try:
-            yield Installation(App(from_environment(env)), maria_server, env, tmp_path, home, *ways)
+            yield Installation(Engine(from_environment(env)), maria_server, env, tmp_path, home, *ways)
         finally:
             process.kill()
             process.wait(timeout=30)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.core.sealed import seal
+from orchestrator.engine import Engine
 from orchestrator.models.service import Service
 from orchestrator.models.task import Task
 from orchestrator.store import tasks
@@ -51,7 +51,7 @@ class Life(Bench):
 
 
 @pytest.fixture
-def life(app: App) -> Iterator[Life]:
+def life(app: Engine) -> Iterator[Life]:
     """Yield a small fleet of model servers and a worker."""
     fleet.build()
     made = Life(app, ModelExecutor())

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.app import App
 from orchestrator.cli import notices as command
 from orchestrator.cli.main import cli
 from orchestrator.core.errors import Conflict, InvalidInput
+from orchestrator.engine import Engine
 from orchestrator.models.notice import Delivery
 from orchestrator.models.task import OutboxRow
 from orchestrator.notify.outbox import Outbox
@@ -23,7 +23,7 @@ from tests.support.whmcs_api import FakeWhmcs
 
 
 @pytest.fixture(autouse=True)
-def _ours(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def _ours(app: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "app", lambda: app)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.errors import Unavailable
+from orchestrator.engine import Engine
 from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Task
 from orchestrator.scheduler import jobs
@@ -35,7 +35,7 @@ WEB = {f"web{n}": (f"10.77.0.1{n}", "web") for n in range(1, 6)}
 class Orchestrator:
     """One process that runs the queue with steps of ``seconds``."""
 
-    def __init__(self, app: App, folder: Path, seconds: float, lease: int) -> None:
+    def __init__(self, app: Engine, folder: Path, seconds: float, lease: int) -> None:
         self.trace = folder / "trace"
         env = {
             "PATH": os.environ["PATH"],
@@ -69,7 +69,7 @@ Start = Callable[[float, int], Orchestrator]
 
 
 @pytest.fixture
-def start(app: App, tmp_path: Path) -> Iterator[Start]:
+def start(app: Engine, tmp_path: Path) -> Iterator[Start]:
     """Yield what starts an orchestrator; all are gone afterwards."""
     begun: list[Orchestrator] = []
 
@@ -140,7 +140,7 @@ def count(database_url: str) -> int:
     return 200 if database_url.startswith("mysql") else 30
 
 
-def test_two_processes_run_200_orders_once_each_within_every_limit(app: App, start: Start, count: int) -> None:
+def test_two_processes_run_200_orders_once_each_within_every_limit(app: Engine, start: Start, count: int) -> None:
     prepare(count)
     both = [start(0.002, 30), start(0.002, 30)]
     until(active(count))
@@ -153,7 +153,7 @@ def test_two_processes_run_200_orders_once_each_within_every_limit(app: App, sta
     assert Task.select().where(Task.attempts != 1).count() == 0
 
 
-def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: App, start: Start) -> None:
+def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: Engine, start: Start) -> None:
     prepare(20)
     lease = 3
     killed, paused, third = (start(0.3, lease) for _ in range(3))
@@ -184,7 +184,7 @@ def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: 
 @pytest.mark.parametrize(("away", "lease"), [(3, 300), (60, 50)])
 @pytest.mark.parametrize("database_url", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True)
 def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twice(
-    app: App, start: Start, maria_server: MariaServer, away: int, lease: int
+    app: Engine, start: Start, maria_server: MariaServer, away: int, lease: int
 ) -> None:
     fleet.build(fleet.SERVERS | WEB)
     fleet_store.set_knob("usage.interval_minutes", "0", "test")
@@ -204,7 +204,7 @@ def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twi
     assert repeated == [], "a result that waited for the database counts; its step is not run again"
 
 
-def test_tick_beside_run(app: App, start: Start, tmp_path: Path) -> None:
+def test_tick_beside_run(app: Engine, start: Start, tmp_path: Path) -> None:
     prepare(12)
     daemon = start(0.05, 30)
     until(lambda: bool(daemon.running()))
@@ -221,7 +221,7 @@ def test_tick_beside_run(app: App, start: Start, tmp_path: Path) -> None:
     check_once()
 
 
-def test_sigterm_leaves_no_row_running_and_a_second_one_does_not_wait(app: App, start: Start) -> None:
+def test_sigterm_leaves_no_row_running_and_a_second_one_does_not_wait(app: Engine, start: Start) -> None:
     prepare(6)
     slow = start(30, 30)
     until(lambda: bool(slow.running()))

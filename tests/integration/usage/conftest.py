@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.engine import Engine
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import OutboxRow, Task
 from orchestrator.models.usage import UsageCurrent
@@ -30,7 +30,7 @@ DNS = {"zones": 1, "records": 9}
 class Usage:
     """The bench, what the servers say, and when it is."""
 
-    def __init__(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, app: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: dict[str, Any] = {}
         self.now = datetime(2026, 11, 25, 12, tzinfo=UTC)
         self.requests: list[RunRequest] = []
@@ -74,7 +74,7 @@ def notices(event: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def usage(app: App, monkeypatch: pytest.MonkeyPatch) -> Any:
+def usage(app: Engine, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Yield two deployed services, 1 and 2."""
     fleet.build(web_disk_mb=1, bandwidth_mb=1)
     found = Usage(app, monkeypatch)

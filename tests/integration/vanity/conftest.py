@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.core.sealed import seal
+from orchestrator.engine import Engine
 from orchestrator.lifecycle import parents as said
 from orchestrator.models.fleet import ParentDomain
 from orchestrator.models.task import Task
@@ -37,7 +37,7 @@ SERVERS = {
 class Provider(Life):
     """A fleet in which service 900 holds the parent domain."""
 
-    def __init__(self, app: App, home: Path) -> None:
+    def __init__(self, app: Engine, home: Path) -> None:
         super().__init__(app, ModelExecutor())
         self.home = home
 
@@ -106,7 +106,7 @@ class Provider(Life):
 
 
 @pytest.fixture
-def provider(app: App, home: Path) -> Iterator[Provider]:
+def provider(app: Engine, home: Path) -> Iterator[Provider]:
     """Yield a provider with its domain."""
     made = Provider(app, home)
     made.build()

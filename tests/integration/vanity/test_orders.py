@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.app import App
 from orchestrator.core.errors import Conflict, InvalidInput
+from orchestrator.engine import Engine
 from orchestrator.lifecycle import parents as said
 from orchestrator.models.fleet import ParentDomain
 from orchestrator.models.service import DnsRecord, DomainName, Mailbox, Service
@@ -300,7 +300,7 @@ def test_of_two_orders_of_one_name_at_once_one_wins_and_the_other_says_why(provi
 
 
 @pytest.mark.parametrize("database_url", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True)
-def test_two_orchestrators_cannot_give_one_name_away_twice(provider: Provider, app: App) -> None:
+def test_two_orchestrators_cannot_give_one_name_away_twice(provider: Provider, app: Engine) -> None:
     barrier, ended = threading.Barrier(4), []
 
     def order(number: int) -> None:
