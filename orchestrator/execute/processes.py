@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 MARK = "TENANTRY_ATTEMPT"  # environment variable: the attempt's name
 _POLL_SECONDS = 0.005, 0.05  # first and longest pause between two looks
+_EXEC_LOOKS = 3
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD of the kernel's sched.h
 KILL_SECONDS = 20.0  # how long SIGKILL may take: a process in uninterruptible sleep dies later
 
 
@@ -32,6 +34,7 @@ class _Row:
     parent: int
     started: int
     alive: bool
+    kernel: bool  # its own thread, or the first process: none of ours
 
 
 def identify(pid: int) -> Process | None:
@@ -47,7 +50,7 @@ def find(attempt: str, roots: Iterable[Process] = ()) -> frozenset[Process]:
     """
     table = _table()
     wanted = {root.pid for root in roots if root.pid in table and table[root.pid].started == root.started}
-    wanted |= {pid for pid, row in table.items() if row.alive and _is_marked(pid, attempt)}
+    wanted |= {pid for pid, row in table.items() if row.alive and not row.kernel and _is_marked(pid, attempt)}
     family = _with_descendants(wanted, table) - {os.getpid()}
     return frozenset(Process(pid, table[pid].started) for pid in family if table[pid].alive)
 
@@ -125,11 +128,21 @@ def _row(pid: int) -> _Row | None:
     if not text:
         return None
     fields = text.rpartition(b")")[2].split()  # the name before it may hold anything, even a bracket
-    return _Row(parent=int(fields[1]), started=int(fields[19]), alive=fields[0] not in (b"Z", b"X"))
+    is_kernel = bool(int(fields[6]) & _KERNEL_THREAD) or fields[1] == b"0"
+    return _Row(parent=int(fields[1]), started=int(fields[19]), alive=fields[0] not in (b"Z", b"X"), kernel=is_kernel)
 
 
 def _is_marked(pid: int, attempt: str) -> bool:
-    return f"{MARK}={attempt}".encode() in _read(f"/proc/{pid}/environ").split(b"\0")
+    return f"{MARK}={attempt}".encode() in _environment(pid).split(b"\0")
+
+
+def _environment(pid: int) -> bytes:
+    """Return a process's environment; one that is in the midst of execve shows none for a moment."""
+    for _ in range(_EXEC_LOOKS):
+        if found := _read(f"/proc/{pid}/environ"):
+            return found
+        time.sleep(_POLL_SECONDS[0])
+    return b""
 
 
 def _read(path: str) -> bytes:
