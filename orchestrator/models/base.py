@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from peewee import DatabaseProxy, Field, Model, TextField
+from peewee import DatabaseProxy, Field, Model, ModelSelect, TextField
 
 database = DatabaseProxy()
 
@@ -46,8 +47,34 @@ class JsonField(TextField):
         return None if value is None else json.loads(value)
 
 
+class WholeRows(ModelSelect):
+    """A select that writes a model's list of columns out once, not in each query.
+
+    Most queries read whole rows, and Peewee spent half of the orchestrator's time on writing such lists.
+    """
+
+    def __sql_selection__(self, ctx: Any, is_subquery: bool = False) -> Any:
+        """Peewee's hook for what stands between SELECT and FROM."""
+        table, own = self.model._meta, vars(self)  # Peewee's attributes have no published types
+        if is_subquery or not own["_is_default"] or len(own["_returning"]) != len(table.sorted_fields):
+            return super().__sql_selection__(ctx, is_subquery)
+        return ctx.literal(_columns(self.model, ctx.alias_manager[table.table], ctx.state.quote or '""'))
+
+
+@lru_cache(maxsize=256)
+def _columns(model: type[Model], alias: str, quote: str) -> str:
+    begin, end = quote[0], quote[-1]
+    names = (field.column_name for field in model._meta.sorted_fields)
+    return ", ".join(f"{begin}{alias}{end}.{begin}{name}{end}" for name in names)
+
+
 class BaseModel(Model):
     """Binds every table to the one database of the process."""
+
+    @classmethod
+    def select(cls, *fields: Any) -> Any:
+        """Return a select of whole rows, or of the fields given."""
+        return super().select(*fields) if fields else WholeRows(cls, cls._meta.sorted_fields, is_default=True)
 
     class Meta:
         """Peewee's options."""

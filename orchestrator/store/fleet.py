@@ -179,8 +179,8 @@ def next_uid() -> int:
 
 def knob_value(name: str) -> Value:
     """Return a knob's value: what an operator set, or its default."""
-    row = Setting.get_or_none(Setting.name == name)
-    return knob(name).parse(row.value) if row else knob(name).default
+    row: Any = Setting.select(Setting.value).where(Setting.name == name).tuples().first()
+    return knob(name).parse(row[0]) if row else knob(name).default
 
 
 def knob_values() -> dict[str, Value]:
