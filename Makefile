@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 export TENANTRY_HOME ?= $(CURDIR)/.tenantry
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export PYTHONUNBUFFERED := 1
+SPREAD := --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help packages setup lock check reference format test test-unit test-integration test-acceptance test-stories test-nodes demo demo-down lab-up lab-down bench clean
@@ -47,10 +48,10 @@ format: setup ## Format the Python code
 test: packages setup check test-unit test-integration test-acceptance ## The whole suite; ends with the lab taken down
 
 test-unit: setup ## Pure rules and contracts, no server needed
-	$(BIN)/pytest tests/unit tests/contract
+	$(BIN)/pytest $(SPREAD) tests/unit tests/contract
 
 test-integration: setup ## Real MariaDB and SQLite
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest $(SPREAD) tests/integration
 
 test-acceptance: setup ## Real nodes: stories and everything else at the same time, each half in a lab of its own
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-stories test-nodes
