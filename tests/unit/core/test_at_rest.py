@@ -26,6 +26,7 @@ def test_a_secret_comes_back_and_never_looks_the_same() -> None:
         (KEY, "no base64!", "a:1"),
         (KEY, "", "a:1"),
     ],
+    ids=["another key", "another place", "a changed text", "no base64", "nothing"],
 )
 def test_another_key_another_place_or_a_changed_text_is_refused(key: bytes, text: str, place: str) -> None:
     with pytest.raises(Unavailable, match="another key") as caught:
