@@ -22,14 +22,28 @@ Reply = Callable[[bytes], bytes]
 @contextmanager
 def server(over_udp: Reply, over_tcp: Reply | None = None) -> Iterator[int]:
     """Answer one question over UDP, and one over TCP at the same port; yield the port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(udp.getsockname())
+    udp, tcp = _bound()
+    with udp, tcp:
         tcp.listen(1)
         thread = threading.Thread(target=_serve, args=(udp, tcp, over_udp, over_tcp))
         thread.start()
         yield udp.getsockname()[1]
         thread.join(5)
+
+
+def _bound() -> tuple[socket.socket, socket.socket]:
+    """Return sockets at one port; one that is free for UDP may be somebody's for TCP."""
+    for _ in range(50):
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        udp.bind(("127.0.0.1", 0))
+        try:
+            tcp.bind(udp.getsockname())
+        except OSError:
+            udp.close()
+            tcp.close()
+        else:
+            return udp, tcp
+    raise OSError("no port is free for both")
 
 
 def _serve(udp: socket.socket, tcp: socket.socket, over_udp: Reply, over_tcp: Reply | None) -> None:
