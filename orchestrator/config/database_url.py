@@ -11,11 +11,12 @@ from orchestrator.core.errors import InvalidInput
 _NAME = "TENANTRY_DATABASE_URL"
 _EXAMPLE = "use mysql://user:password@host/db, with ?ssl_ca=/path/of/ca.pem for TLS"
 SYSTEM_ROOTS = "system"
+_HERE = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MariaPlace:
-    """A database and who we are there. ``ssl_ca`` names a file, is ``system`` for this machine's roots, or empty: no TLS."""
+    """A database and who we are there. ``ssl_ca`` names a file, is ``system`` for this machine's roots, or empty: nothing is checked."""
 
     host: str
     port: int
@@ -23,6 +24,11 @@ class MariaPlace:
     password: str = field(repr=False)
     name: str
     ssl_ca: str
+
+    @property
+    def is_without_tls(self) -> bool:
+        """True on this machine itself when no TLS is asked for: the client would begin it by itself, for nobody's protection."""
+        return not self.ssl_ca and self.host in _HERE
 
     def context(self) -> ssl.SSLContext | None:
         """Return how TLS is spoken: certificate and host name are always checked; InvalidInput when the roots cannot be read."""

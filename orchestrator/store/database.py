@@ -74,6 +74,7 @@ def _mariadb(url: str) -> MySQLDatabase:
         user=place.user,
         password=place.password,
         ssl=place.context(),
+        ssl_disabled=place.is_without_tls,
         charset="utf8mb4",
         connect_timeout=10,
         read_timeout=60,
