@@ -16,7 +16,10 @@ _HERE = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True, kw_only=True)
 class MariaPlace:
-    """A database and who we are there. ``ssl_ca`` names a file, is ``system`` for this machine's roots, or empty: nothing is checked."""
+    """A database and who we are there.
+
+    ``ssl_ca`` names a file, is ``system`` for this machine's roots, or empty: nothing is checked.
+    """
 
     host: str
     port: int
