@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from orchestrator.models.base import database
 from orchestrator.models.fleet import ParentDomain, Server, ServerGroup
 from orchestrator.models.objects import CronJob, MailAlias, ServiceDatabase, SftpAccount
 from orchestrator.models.service import DnsRecord, DomainName, Mailbox, Placement, Service
 from orchestrator.plan.objects import AliasView, CronView, DatabaseView, MailboxView, RRset, SftpView
 from orchestrator.plan.policies import suspension
 from orchestrator.plan.snapshot import ServerView, ServiceView, VanityView
-from orchestrator.store.fleet import knob_value, view
+from orchestrator.store.fleet import knob_values, view
 from orchestrator.store.services import get
 
 _View = TypeVar("_View")
+_KINDS: dict[str, tuple[Any, Any]] = {
+    "mailboxes": (MailboxView, Mailbox),
+    "mail_aliases": (AliasView, MailAlias),
+    "databases": (DatabaseView, ServiceDatabase),
+    "sftp_accounts": (SftpView, SftpAccount),
+    "cron_jobs": (CronView, CronJob),
+}
 
 
 def of(service_id: int) -> ServiceView:
@@ -22,6 +30,7 @@ def of(service_id: int) -> ServiceView:
     places = _places(service_id)
     names = list(DomainName.select().where(DomainName.service_id == service_id).order_by(DomainName.name))
     aliases = [name for name in names if name.kind == "alias"]
+    knobs = knob_values()
     group = ServerGroup.get_or_none(ServerGroup.id == row.group_id)
     return ServiceView(
         id=row.id,
@@ -42,8 +51,8 @@ def of(service_id: int) -> ServiceView:
         dkim_selector=row.dkim_selector,
         dkim_public_key=row.dkim_public_key,
         zone_serial=row.zone_serial,
-        hostmaster=str(knob_value("dns.hostmaster")),
-        dns_ttl=int(knob_value("dns.ttl")),
+        hostmaster=str(knobs["dns.hostmaster"]),
+        dns_ttl=int(knobs["dns.ttl"]),
         desired=row.desired,
         held=row.held,
         withdrawn=row.withdrawn,
@@ -84,16 +93,25 @@ def _vanity(row: Service) -> VanityView | None:
 
 
 def _objects(service_id: int) -> dict[str, Any]:
-    records = _rows(DnsRecord, service_id)
+    present = _present(service_id)
+    records = _rows(DnsRecord, service_id) if DnsRecord in present else []
+    listed = {
+        name: _views(kind, model, service_id) if model in present else () for name, (kind, model) in _KINDS.items()
+    }
     return {
-        "mailboxes": _views(MailboxView, Mailbox, service_id),
-        "mail_aliases": _views(AliasView, MailAlias, service_id),
-        "databases": _views(DatabaseView, ServiceDatabase, service_id),
-        "sftp_accounts": _views(SftpView, SftpAccount, service_id),
-        "cron_jobs": _views(CronView, CronJob, service_id),
+        **listed,
         "custom_records": tuple(_rrset(row) for row in records if not row.removing),
         "removed_records": tuple(_rrset(row) for row in records if row.removing),
     }
+
+
+def _present(service_id: int) -> set[Any]:
+    """Return the models of which a service has a row: most have few kinds of objects, and each kind asked for costs time."""
+    models = [DnsRecord, *(model for _, model in _KINDS.values())]
+    number = int(service_id)
+    asked = [f"EXISTS (SELECT 1 FROM {model._meta.table_name} WHERE service_id = {number})" for model in models]  # noqa: S608
+    found = database.execute_sql(f"SELECT {', '.join(asked)}").fetchone()
+    return {model for model, there in zip(models, found, strict=True) if there}
 
 
 def _rows(model: Any, service_id: int) -> list[Any]:
