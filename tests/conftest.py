@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="interrupt a deploy on nodes after every step instead of every third; the model in tests/integration/life "
         "is interrupted after every one in any case",
     )
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """A command that runs in the process of the tests makes its files private; those of the next test are not."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def require(reason: str) -> None:
