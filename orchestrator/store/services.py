@@ -68,9 +68,13 @@ def insert(values: dict[str, Any], placement: dict[str, list[ServerView]], mailb
 
 def add_places(service_id: int, placement: dict[str, list[ServerView]]) -> None:
     """Note where the roles of a service lie, inside the caller's transaction."""
-    for role, servers in placement.items():
-        for server in servers:
-            Placement.create(service_id=service_id, role=role, server_id=server.id)
+    rows = [
+        {"service_id": service_id, "role": role, "server_id": server.id}
+        for role, servers in placement.items()
+        for server in servers
+    ]
+    if rows:
+        Placement.insert_many(rows).execute()
 
 
 def _before(service_id: int) -> dict[str, Any]:

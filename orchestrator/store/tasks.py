@@ -99,20 +99,25 @@ def add_operation(
         created_at=utc_now(),
     )
     servers = {row.name: row.id for row in Server.select(Server.id, Server.name)}
-    ids: dict[str, int] = {}
-    for step in plan.steps:
-        ids[step.key] = Task.insert(
-            action=step.action,
-            service_id=service_id,
-            server_id=servers[step.server] if step.server else None,
-            operation_id=operation.id,
-            step=step.key,
-            generation=generation,
-            params=json.dumps(step.params),
-            requested_by=actor,
-            priority=priority,
-            status=TaskStatus.WAITING if step.needs else TaskStatus.QUEUED,
-        ).execute()
+    rows = [
+        {
+            "action": step.action,
+            "service_id": service_id,
+            "server_id": servers[step.server] if step.server else None,
+            "operation_id": operation.id,
+            "step": step.key,
+            "generation": generation,
+            "params": json.dumps(step.params),
+            "requested_by": actor,
+            "priority": priority,
+            "status": TaskStatus.WAITING if step.needs else TaskStatus.QUEUED,
+        }
+        for step in plan.steps
+    ]
+    if rows:  # together: an order holds a lock that other orders wait for
+        Task.insert_many(rows).execute()
+    made: Any = Task.select(Task.step, Task.id).where(Task.operation_id == operation.id).tuples()
+    ids: dict[str, int] = dict(made)
     _add_dependencies(plan, ids)
     return int(operation.id)
 
