@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from peewee import JOIN, IntegrityError, fn
+from peewee import JOIN, IntegrityError
 
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import Busy, Conflict, IllegalTransition, InvalidInput, NotFound
@@ -18,6 +18,7 @@ from orchestrator.core.states import (
     TaskStatus,
     check_task_transition,
 )
+from orchestrator.models.base import database
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
@@ -286,5 +287,4 @@ def listing(
 
 def newest() -> int:
     """Return the number of the row that was inserted last, 0 where there is none: one look at the end of the primary key."""
-    found: int | None = Task.select(fn.MAX(Task.id)).scalar()
-    return found or 0
+    return int(database.execute_sql("SELECT MAX(id) FROM tasks").fetchone()[0] or 0)
