@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2] / "orchestrator"
@@ -96,3 +98,14 @@ def test_the_levels_name_every_package() -> None:
         path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in ("__pycache__", "migrations")
     }
     assert packages <= set(LEVELS)
+
+
+def test_a_command_that_only_looks_loads_nothing_that_runs() -> None:
+    heavy = ("acme", "ansible_runner", "apscheduler", "dns", "fastapi", "orchestrator.engine", "requests")
+    names = ("main", "services", "tasks", "log", "usage", "settings")
+    code = (
+        f"import sys, {', '.join(f'orchestrator.cli.{name}' for name in names)}; "
+        f"print([one for one in {heavy} if one in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

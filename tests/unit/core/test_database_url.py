@@ -25,6 +25,20 @@ def test_tls_is_off_unless_it_is_asked_for_and_then_checks_everything() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "is_without"),
+    [
+        ("mysql://u:p@127.0.0.1/d", True),
+        ("mysql://u:p@localhost/d", True),
+        ("mysql://u:p@localhost/d?ssl_ca=system", False),
+        ("mysql://u:p@db.example/d", False),
+        ("mysql://u:p@127.0.0.1.example/d", False),
+    ],
+)
+def test_only_a_database_on_this_machine_goes_without_tls(url: str, is_without: bool) -> None:
+    assert read(url).is_without_tls is is_without
+
+
+@pytest.mark.parametrize(
     ("url", "told"),
     [
         ("mysql://u:canary@/d", "no host"),
