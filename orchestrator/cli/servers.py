@@ -9,7 +9,7 @@ import typer
 from orchestrator.cli.edge import actor, app
 from orchestrator.cli.output import console, show, show_one
 from orchestrator.core import names
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import InvalidInput, Unavailable
 from orchestrator.core.records import Host
 from orchestrator.core.states import ServerStatus
 from orchestrator.execute import ssh_probe, target
@@ -48,8 +48,8 @@ def add(
         "hostname": names.domain(hostname, "hostname") if hostname else "",
         "port": read.whole(port, "port", 1, 65535),
         "login": names.word(login, "login"),
-        "capacity": read.whole(capacity, "capacity", 0, 10**6),
-        "concurrency": None if concurrency is None else read.whole(concurrency, "concurrency", 1, 64),
+        "capacity": read.capacity(capacity),
+        "concurrency": read.slots(concurrency),
         **_public(address, ipv4, ipv6),
     }
     pinned = host_key or ssh_probe.scan_host_keys(values["address"], values["port"], _SCAN_SECONDS)
@@ -87,6 +87,8 @@ def _row(server: Server) -> dict[str, Any]:
         "ipv6": server.ipv6,
         "roles": sorted(server.role_set()),
         "status": server.status,
+        "concurrency": server.concurrency,
+        "capacity": server.capacity,
         "services": dict(fleet.used_by(server.id)),
         "circuit_until": server.circuit_until,
         "last_seen_at": server.last_seen_at,
@@ -145,3 +147,22 @@ def activate(name: str) -> None:
     app()
     fleet.set_server_status(name, ServerStatus.ACTIVE)
     console.print(f"{name} is active")
+
+
+@cli.command("set")
+def set_server(
+    name: str,
+    concurrency: Annotated[
+        str | None, typer.Option(help='Steps at once, or "default": what server.concurrency says.')
+    ] = None,
+    capacity: Annotated[int | None, typer.Option(help="Services at most; 0 is no limit.")] = None,
+) -> None:
+    """Change how much a server takes; what runs there and what it holds already stays."""
+    app()
+    row = fleet.server(name)
+    if concurrency is None and capacity is None:
+        raise InvalidInput("--concurrency, --capacity", "are both missing", "give at least one of them")
+    at_once = row.concurrency if concurrency is None else read.slots(concurrency)
+    most = row.capacity if capacity is None else read.capacity(capacity)
+    fleet.set_server_room(name, at_once, most)
+    console.print(f"{name}: {at_once or 'server.concurrency'} steps at once, {most or 'any number of'} services")

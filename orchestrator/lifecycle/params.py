@@ -82,3 +82,13 @@ def whole(value: Any, field: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,12}", str(value)) or not low <= int(value) <= high:
         raise InvalidInput(field, f"{shown(str(value))} is out of range", f"give a number from {low} to {high}")
     return int(value)
+
+
+def slots(value: Any) -> int | None:
+    """Return how many steps a server takes at once; "default" or nothing: what the setting server.concurrency says."""
+    return None if value in (None, "", "default") else whole(value, "concurrency", 1, 64)
+
+
+def capacity(value: Any) -> int:
+    """Return how many services a server takes; 0 is no limit."""
+    return whole(value, "capacity", 0, 10**6)

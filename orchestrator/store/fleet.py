@@ -105,6 +105,16 @@ def set_server_status(name: str, status: ServerStatus) -> None:
     )
 
 
+def set_server_room(name: str, concurrency: int | None, capacity: int) -> None:
+    """Set how many steps a server takes at once (None: what server.concurrency says) and how many services (0: no limit).
+
+    What runs there and what it holds already stays.
+    """
+    row = server(name)
+    change = Server.update(concurrency=concurrency, capacity=capacity).where(Server.id == row.id)
+    transaction(lambda: change.execute())
+
+
 def members(group_id: int) -> list[ServerView]:
     """Return the servers of a group with their load."""
     rows = Server.select().join(GroupMember, on=(GroupMember.server_id == Server.id))

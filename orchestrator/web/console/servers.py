@@ -10,11 +10,12 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from orchestrator.core.clock import utc_now
 from orchestrator.core.states import ServerStatus
 from orchestrator.execute import ssh_probe
+from orchestrator.lifecycle import params as read
 from orchestrator.models.fleet import GroupMember, Server, ServerGroup
 from orchestrator.store import board, fleet, pages, tasks, usage_requests, usage_statistics
 from orchestrator.store.database import session, transaction
 from orchestrator.web.console.frame import act, show
-from orchestrator.web.shell.entry import Admin, Reader, Support
+from orchestrator.web.shell.entry import Admin, Fields, Reader, Support
 
 router = APIRouter(include_in_schema=False)
 _PROBE_SECONDS = 10.0
@@ -68,6 +69,24 @@ def test(name: str, request: Request, who: Support) -> Response:
     with session():
         values = _whole(name)
     return show(request, who, "server", **values, findings=findings)
+
+
+@router.post("/servers/{name}/room")
+def room(name: str, request: Request, who: Admin, sent: Fields) -> Response:
+    """Change how much a server takes."""
+    slots, most = str(sent.get("slots", "")).strip(), str(sent.get("capacity", "")).strip()
+    detail = f"slots {slots[:20] or 'default'}, capacity {most[:20]}"
+    return act(
+        request, who, "server room", name[:63], f"/console/servers/{name}", lambda: _room(name, slots, most), detail
+    )
+
+
+def _room(name: str, slots: str, most: str) -> str:
+    at_once, capacity = read.slots(slots), read.capacity(most)
+    fleet.set_server_room(name, at_once, capacity)
+    return (
+        f"{name} takes {at_once or 'the default number of'} steps at once and {capacity or 'any number of'} services."
+    )
 
 
 @router.post("/servers/{name}/{action}")

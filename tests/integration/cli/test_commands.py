@@ -65,6 +65,9 @@ BAD: tuple[tuple[tuple[str, ...], str], ...] = (
         "exists already",
     ),
     (("server", "show", "nowhere"), "there is no server"),
+    (("server", "set", "web1"), "are both missing"),
+    (("server", "set", "web1", "--concurrency", "65"), "concurrency: "),
+    (("server", "set", "web1", "--capacity", "-1"), "capacity: "),
     (("group", "add", "standard"), "exists already"),
     (("group", "add", "a b"), "name: "),
     (("group", "show", "nowhere"), "there is no group"),
@@ -194,9 +197,13 @@ def test_an_installation_by_hand(shell: Shell, tmp_path: Path, home: Path) -> No
         ("server", "add", "web7", "--address", "10.77.0.17", "--roles", "web", "--group", "de", "--host-key", fleet.HOST_KEY),
         ("service", "create", "--id", "5", "--domain", "Shop.Test.", "--package", "s", "--group", "de"),
         ("task", "cancel", "1"), ("settings", "set", "tasks.max_attempts", "3"), ("task", "clean"),
+        ("server", "set", "web7", "--concurrency", "2"), ("server", "set", "web7", "--capacity", "500"),
         ("server", "drain", "web7"), ("server", "activate", "web7"), ("package", "remove", "s"), ("group", "remove", "de"),
     ):  # fmt: skip
         ended = mine(*command)
         assert (ended.code, ended.err) == (0, ""), (command, ended)
     assert mine("settings", "get", "tasks.max_attempts").out == "3\n"
     assert json.loads(mine("group", "list", "--json").out) == []
+    web = json.loads(mine("server", "show", "web7", "--json").out)
+    assert (web["concurrency"], web["capacity"]) == (2, 500)
+    assert mine("server", "set", "web7", "--concurrency", "default").out.startswith("web7: server.concurrency steps")

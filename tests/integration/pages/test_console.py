@@ -16,6 +16,7 @@ from orchestrator.core.clock import utc_now
 from orchestrator.core.records import RunRequest, RunResult, StepEvent
 from orchestrator.core.states import Outcome
 from orchestrator.models.certificate import CertificateRow
+from orchestrator.models.fleet import Server
 from orchestrator.models.operator import ConsoleAudit
 from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Task
@@ -187,6 +188,22 @@ def test_settings_are_those_of_the_registry_and_say_who(site: Api, platform: Ben
     expect(page.locator("main [role=status]")).to_contain_text("0 → 2,4")
     expect(form).to_contain_text("user:admin-user")
     assert knobs.knob_value("tasks.backoff_minutes") == "2,4"
+
+
+def test_how_much_a_server_takes_is_changed_in_place(site: Api, platform: Bench, signed_in: SignedIn) -> None:
+    page = signed_in()
+    page.goto(f"{site.url}/console/servers/web1")
+    page.get_by_label("Slots", exact=True).fill("3")
+    page.get_by_label("Services").fill("200")
+    page.click("button >> text=Save")
+    expect(page.locator("main [role=status]")).to_contain_text("web1 takes 3 steps at once and 200 services")
+    row = Server.get(Server.name == "web1")
+    assert (row.concurrency, row.capacity) == (3, 200)
+    page.goto(f"{site.url}/console/audit")
+    expect(page.locator("tbody tr").first).to_contain_text("slots 3, capacity 200")
+    reader = signed_in("support")
+    reader.goto(f"{site.url}/console/servers/web1")
+    assert reader.locator("form[action$='/room']").count() == 0
 
 
 def test_statistics_are_those_of_the_command_line(
