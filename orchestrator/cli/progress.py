@@ -77,9 +77,12 @@ def print_once(operation_id: int) -> None:
 
 def _states(operation_id: int) -> Iterator[tuple[Operation, list[dict[str, Any]]]]:
     while True:
+        is_moving = timeline.can_move(
+            operation_id
+        )  # asked first: whatever ended the operation is seen by the last look
         operation, steps = Operation.get_by_id(operation_id), timeline.steps(operation_id)
         yield operation, steps
-        if operation.status in ("done", "cancelled") or not timeline.can_move(operation_id):
+        if operation.status in ("done", "cancelled") or not is_moving:
             return
         time.sleep(_POLL_SECONDS)
 

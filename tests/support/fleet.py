@@ -21,7 +21,7 @@ def build(servers: dict[str, tuple[str, str]] | None = None, **limit: Any) -> No
     """Add a group `standard`, a package `small` and the servers."""
     fleet.add_group("standard", {})
     fleet.add_package("small", limits.parse(limit))
-    for name, (address, roles) in (servers or SERVERS).items():
+    for name, (address, roles) in (SERVERS if servers is None else servers).items():
         add_server(name, address, roles)
 
 
