@@ -115,7 +115,7 @@ def test_over_its_traffic_the_site_answers_503_until_the_limit_grows_and_billing
     assert held() == "bandwidth" and world.get("/large") == 503
     world.ask("service.suspend", reason="unpaid")
     month = (UsageDay.service_id == SERVICE) & (UsageDay.metric << ["web_in", "web_out"])
-    UsageDay.update(base=-UsageDay.last).where(month).execute()  # as if the month had begun anew
+    UsageDay.update(base=0 - UsageDay.last).where(month).execute()  # as if the month had begun anew
     world.collect()
     assert held() == "" and services.get(SERVICE).status == "suspended"
     assert world.get("/large") == 503  # less use is no payment
