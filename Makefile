@@ -8,9 +8,10 @@ export TENANTRY_HOME ?= $(CURDIR)/.tenantry
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export PYTHONUNBUFFERED := 1
 SPREAD := --numprocesses 2 --dist worksteal
+LABS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help packages setup lock check reference format test test-unit test-integration test-acceptance test-stories test-nodes demo demo-down lab-up lab-down bench clean
+.PHONY: help packages setup lock check reference format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,18 +54,11 @@ test-unit: setup ## Pure rules and contracts, no server needed
 test-integration: setup ## Real MariaDB and SQLite
 	$(BIN)/pytest $(SPREAD) tests/integration
 
-test-acceptance: setup ## Real nodes: stories and everything else at the same time, each half in a lab of its own
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-stories test-nodes
+# The longest files first, so that none of them is left alone at the end.
+LONGEST := $(addprefix tests/acceptance/,stories/test_wishes.py stories/test_killed.py playbooks test_molecule.py web mail/test_mail_certificates.py stories)
 
-# The halves take about the same time; with the stories goes what is about DNS and mail.
-test-stories: setup ## Real nodes: whole stories through the queue, DNS and mail
-	tools/with-lab $(BIN)/pytest tests/acceptance/dns tests/acceptance/mail tests/acceptance/stories
-
-test-nodes: export TENANTRY_LAB_STATE = /var/lib/tenantry-test2
-test-nodes: export TENANTRY_LAB_BRIDGE = tenantryu
-test-nodes: export TENANTRY_LAB_SUBNET = 10.79.0.0/24
-test-nodes: setup ## Real nodes: single playbooks, roles, the executor, the lab and the demo
-	tools/with-lab $(BIN)/pytest tests/acceptance $(foreach half,stories dns mail,--ignore tests/acceptance/$(half))
+test-acceptance: setup ## Real nodes: a few processes side by side, each with a lab of its own
+	tools/with-lab $(BIN)/pytest --numprocesses $(LABS) --dist loadfile --no-loadscope-reorder $(LONGEST) tests/acceptance
 
 demo: packages setup ## Boot the lab, order one service and prove it from outside
 	$(BIN)/python -m demo

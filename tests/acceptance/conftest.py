@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,11 @@ import pytest
 from lab import check, config
 from lab.config import Lab
 from tests.conftest import require
+from tests.support import labs
 from tests.support.steps import Steps
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # before anybody asks which lab it is
+    os.environ.update(labs.environment(int(worker.removeprefix("gw"))))
 
 
 @pytest.fixture(scope="session")
