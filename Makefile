@@ -54,11 +54,8 @@ test-unit: setup ## Pure rules and contracts, no server needed
 test-integration: setup ## Real MariaDB and SQLite
 	$(BIN)/pytest $(SPREAD) tests/integration
 
-# The longest files first, so that none of them is left alone at the end.
-LONGEST := $(addprefix tests/acceptance/,stories/test_wishes.py stories/test_killed.py playbooks test_molecule.py web mail/test_mail_certificates.py stories)
-
 test-acceptance: setup ## Real nodes: a few processes side by side, each with a lab of its own
-	tools/with-lab $(BIN)/pytest --numprocesses $(LABS) --dist loadfile --no-loadscope-reorder $(LONGEST) tests/acceptance
+	tools/with-lab $(BIN)/pytest --numprocesses $(LABS) --dist loadfile --no-loadscope-reorder tests/acceptance
 
 demo: packages setup ## Boot the lab, order one service and prove it from outside
 	$(BIN)/python -m demo

@@ -17,6 +17,19 @@ from tests.support.steps import Steps
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # before anybody asks which lab it is
     os.environ.update(labs.environment(int(worker.removeprefix("gw"))))
 
+# Files of four minutes and more begin first, so that none of them is left alone at the end.
+_LONGEST = (
+    *("test_wishes", "test_web_whole_account", "test_every_playbook", "test_molecule", "test_killed"),
+    *("test_web_certificates", "test_repair", "test_mail_certificates", "test_wildcard_certificates", "test_demo"),
+    *("test_web_removal", "test_vanity", "test_termination"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    rank = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
