@@ -8,7 +8,7 @@ export TENANTRY_HOME ?= $(CURDIR)/.tenantry
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export PYTHONUNBUFFERED := 1
 SPREAD := --numprocesses 2 --dist worksteal
-LABS ?= 4
+LABS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help packages setup lock check reference format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
