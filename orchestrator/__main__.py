@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.main import cli, main
-
-__all__ = ["cli", "main"]
+from orchestrator.cli.main import main
 
 if __name__ == "__main__":
     main()

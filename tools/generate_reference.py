@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import typer.main
 
-from orchestrator.__main__ import cli
+from orchestrator.cli.main import cli
 from orchestrator.config.knobs import KNOBS, Knob
 from orchestrator.plan.catalog import CATALOG
 from orchestrator.plan.limits import LIMITS

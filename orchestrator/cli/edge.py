@@ -20,9 +20,14 @@ def bare_app() -> App:
 def app() -> App:
     """Return the application; Unavailable tells to run init when the schema is missing or old."""
     found = bare_app()
+    require_schema()
+    return found
+
+
+def require_schema() -> None:
+    """Raise Unavailable, which tells to run init, when the schema is missing or old."""
     if schema.version() < max(schema.migrations()):
         raise Unavailable("the database is not up to date; run `tenantry init`")
-    return found
 
 
 def actor() -> str:

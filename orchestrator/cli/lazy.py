@@ -27,7 +27,7 @@ def lazily(table: Mapping[str, str]) -> type[TyperGroup]:
 
 def _imported(name: str, where: str) -> Any:
     found = pkgutil.resolve_name(where)
-    if isinstance(found, typer.Typer) and (found.registered_groups or len(found.registered_commands) > 1):
+    if isinstance(found, typer.Typer):
         return typer.main.get_group(found)
     holder = typer.Typer(add_completion=False)
     holder.command(name)(found)

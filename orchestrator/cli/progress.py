@@ -77,9 +77,8 @@ def print_once(operation_id: int) -> None:
 
 def _states(operation_id: int) -> Iterator[tuple[Operation, list[dict[str, Any]]]]:
     while True:
-        is_moving = timeline.can_move(
-            operation_id
-        )  # asked first: whatever ended the operation is seen by the last look
+        # Asked first: whatever ends the operation meanwhile is seen by the last look.
+        is_moving = timeline.can_move(operation_id)
         operation, steps = Operation.get_by_id(operation_id), timeline.steps(operation_id)
         yield operation, steps
         if operation.status in ("done", "cancelled") or not is_moving:

@@ -8,15 +8,18 @@ from typing import Annotated
 import typer
 
 from orchestrator import logs
-from orchestrator.cli.edge import app
+from orchestrator.cli.edge import require_schema
 from orchestrator.cli.output import console
+from orchestrator.config.settings import from_environment
 from orchestrator.engine import Engine
 from orchestrator.scheduler.loop import tick as tick_once
 
 
 def engine() -> Engine:
-    """Return the application with what runs tasks."""
-    return Engine(app().settings)
+    """Return the application with what runs tasks; Unavailable tells to run init when the schema is missing or old."""
+    found = Engine(from_environment())
+    require_schema()
+    return found
 
 
 def run(log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines.")] = False) -> None:

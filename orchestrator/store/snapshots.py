@@ -15,13 +15,22 @@ from orchestrator.store.fleet import knob_values, view
 from orchestrator.store.services import get
 
 _View = TypeVar("_View")
-_KINDS: dict[str, tuple[Any, Any]] = {
+_KINDS: dict[str, tuple[Any, Any]] = {  # in the order of _PRESENT
     "mailboxes": (MailboxView, Mailbox),
     "mail_aliases": (AliasView, MailAlias),
     "databases": (DatabaseView, ServiceDatabase),
     "sftp_accounts": (SftpView, SftpAccount),
     "cron_jobs": (CronView, CronJob),
 }
+_PRESENT = """
+SELECT EXISTS (SELECT 1 FROM dns_records o WHERE o.service_id = s.id),
+       EXISTS (SELECT 1 FROM mailboxes o WHERE o.service_id = s.id),
+       EXISTS (SELECT 1 FROM mail_aliases o WHERE o.service_id = s.id),
+       EXISTS (SELECT 1 FROM service_databases o WHERE o.service_id = s.id),
+       EXISTS (SELECT 1 FROM sftp_accounts o WHERE o.service_id = s.id),
+       EXISTS (SELECT 1 FROM cron_jobs o WHERE o.service_id = s.id)
+FROM services s WHERE s.id = ?
+"""
 
 
 def of(service_id: int) -> ServiceView:
@@ -108,9 +117,7 @@ def _objects(service_id: int) -> dict[str, Any]:
 def _present(service_id: int) -> set[Any]:
     """Return the models of which a service has a row: most have few kinds of objects, and each kind asked for costs time."""
     models = [DnsRecord, *(model for _, model in _KINDS.values())]
-    number = int(service_id)
-    asked = [f"EXISTS (SELECT 1 FROM {model._meta.table_name} WHERE service_id = {number})" for model in models]  # noqa: S608
-    found = database.execute_sql(f"SELECT {', '.join(asked)}").fetchone()
+    found = database.execute_sql(_PRESENT.replace("?", database.param), (service_id,)).fetchone()
     return {model for model, there in zip(models, found, strict=True) if there}
 
 

@@ -19,9 +19,8 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # before anybody asks which
 
 # Files of four minutes and more begin first, so that none of them is left alone at the end.
 _LONGEST = (
-    *("test_wishes", "test_web_whole_account", "test_every_playbook", "test_molecule", "test_killed"),
-    *("test_web_certificates", "test_repair", "test_mail_certificates", "test_wildcard_certificates", "test_demo"),
-    *("test_web_removal", "test_vanity", "test_termination"),
+    *("test_wishes", "test_every_playbook", "test_molecule", "test_killed", "test_web_certificates"),
+    *("test_repair", "test_mail_certificates", "test_demo", "test_web_removal", "test_vanity"),
 )
 
 

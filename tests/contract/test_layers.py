@@ -28,7 +28,6 @@ LEVELS = {
     "web": 11,
     "__main__": 12,
 }
-ONLY_APP_MAY_JOIN = {"dispatch", "lifecycle", "certs", "usage"}
 
 
 def package_of(module: str) -> str:

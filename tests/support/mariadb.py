@@ -15,7 +15,6 @@ from pathlib import Path
 import pymysql
 
 _ROOM = 4 * 1024**3  # bytes
-_PLAIN_IO = "--innodb-use-native-aio=OFF"  # in memory there is nothing to gain, and locked memory is scarce
 
 
 def missing() -> str:
@@ -47,7 +46,6 @@ class MariaServer:
                 "--skip-name-resolve",
                 "--innodb-buffer-pool-size=256M",
                 "--innodb-flush-log-at-trx-commit=2",
-                _PLAIN_IO,
                 *self.options,
                 *(["--user=mysql"] if os.geteuid() == 0 else []),
             ],
@@ -112,7 +110,7 @@ def _place() -> str | None:
 
 
 def _install(folder: Path) -> None:
-    options = [f"--datadir={folder / 'data'}", "--skip-test-db", "--auth-root-authentication-method=normal", _PLAIN_IO]
+    options = [f"--datadir={folder / 'data'}", "--skip-test-db", "--auth-root-authentication-method=normal"]
     owner = ["--user=mysql"] if os.geteuid() == 0 else []
     command = ["mariadb-install-db", "--no-defaults", *options, *owner]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -167,7 +167,13 @@ def test_a_rank_may_what_it_may(visitor: Make, people: dict[str, str], bench: Be
             assert looker.ask("POST", path, data=sent).status_code == 403, path
     assert looker.ask("GET", "/console/tasks").status_code == 200
     mine = {"csrf": helper.csrf()}
-    for path in ("settings/tasks.max_attempts", "tasks-clean", "servers/web1/drain", f"tasks/{task}/force-fail"):
+    for path in (
+        "settings/tasks.max_attempts",
+        "tasks-clean",
+        "servers/web1/drain",
+        "servers/web1/room",
+        f"tasks/{task}/force-fail",
+    ):
         assert helper.ask("POST", f"/console/{path}", data=mine | {"value": "7"}).status_code == 403, path
     assert helper.ask("POST", "/console/tasks", data=mine | {"action": "delete", "id": task}).status_code == 403
     assert helper.ask("GET", "/console/services/1/ask/terminate").status_code == 403

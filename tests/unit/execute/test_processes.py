@@ -36,6 +36,19 @@ def test_a_process_that_left_session_and_parent_is_found_by_its_mark() -> None:
     assert processes.find(ATTEMPT) == frozenset()
 
 
+def test_one_that_shows_no_environment_yet_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the midst of execve the kernel shows none; that moment cannot be held, so what is read then is made up."""
+    read, looks = processes._read, iter([b"", b""])
+    with start("sleep", "100") as begun:
+        path = f"/proc/{begun.pid}/environ"
+        monkeypatch.setattr(
+            processes, "_read", lambda asked: next(looks, read(asked)) if asked == path else read(asked)
+        )
+        assert {one.pid for one in processes.find(ATTEMPT)} == {begun.pid}
+        assert next(looks, None) is None, "it was asked for its environment twice in vain"
+        assert processes.end(ATTEMPT) == frozenset()
+
+
 def test_an_unmarked_descendant_is_found_by_its_descent() -> None:
     script = f"unset {processes.MARK}; env -i sleep 100 & env -i sleep 100; wait"
     with start("bash", "-c", script) as shell:

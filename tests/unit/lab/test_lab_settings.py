@@ -8,6 +8,7 @@ import pytest
 
 from lab import addresses, config
 from lab.errors import UsageError
+from tests.support import labs
 
 LAB = config.load({})
 OTHER = config.load({"TENANTRY_LAB_BRIDGE": "tenantry9", "TENANTRY_LAB_SUBNET": "10.78.0.0/24"})
@@ -42,6 +43,17 @@ def test_two_labs_share_nothing() -> None:
     for mine, other in zip(addresses.table(LAB), addresses.table(OTHER), strict=True):
         for field in ("ipv4", "ipv6", "namespace", "interface"):
             assert getattr(mine, field) != getattr(other, field)
+
+
+def test_labs_of_test_processes_share_nothing_with_each_other_or_their_base() -> None:
+    base = {
+        "TENANTRY_LAB_STATE": "/var/lib/a-lab",
+        "TENANTRY_LAB_BRIDGE": "alab",
+        "TENANTRY_LAB_SUBNET": "10.78.0.0/24",
+    }
+    found = [config.load(base), *(config.load(labs.environment(number, base)) for number in range(8))]
+    for field in ("state", "bridge", "subnet", "ipv6", "interface_prefix"):
+        assert len({getattr(one, field) for one in found}) == len(found), field
 
 
 def test_interface_names_fit_the_kernel() -> None:
