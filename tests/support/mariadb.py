@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pymysql
 
 _ROOM = 4 * 1024**3  # bytes
+_PORTS = 20_000, 32_768  # Linux begins with 32768 (ip_local_port_range)
 
 
 def missing() -> str:
@@ -30,6 +32,7 @@ class MariaServer:
         self.port = _free_port()
         self.socket = folder / "server.sock"
         self.process: subprocess.Popen[bytes] | None = None
+        self._killed = False
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
@@ -46,6 +49,7 @@ class MariaServer:
                 "--skip-name-resolve",
                 "--innodb-buffer-pool-size=256M",
                 "--innodb-flush-log-at-trx-commit=2",
+                "--innodb-use-native-aio=OFF",  # nothing to wait for in memory, and no kernel's io_uring to depend on
                 *self.options,
                 *(["--user=mysql"] if os.geteuid() == 0 else []),
             ],
@@ -53,6 +57,7 @@ class MariaServer:
             stderr=log,
         )
         log.close()
+        self._killed = False
         self._wait()
 
     def _wait(self) -> None:
@@ -63,7 +68,7 @@ class MariaServer:
             if self.process is not None and self.process.poll() is not None:
                 break
             time.sleep(0.1)
-        raise RuntimeError((self.folder / "server.log").read_text()[-2000:])
+        raise RuntimeError(self._log())
 
     @contextlib.contextmanager
     def root(self) -> Iterator[pymysql.cursors.Cursor]:
@@ -87,20 +92,31 @@ class MariaServer:
     def kill(self) -> None:
         """Cut the server off without a shutdown."""
         assert self.process is not None
+        self._killed = True
         self.process.kill()
         self.process.wait(timeout=30)
 
     def stop(self) -> None:
-        """Shut the server down."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(timeout=60)
+        """Shut the server down; raises with its log when it had ended by itself."""
+        if self.process is None:
+            return
+        ended = self.process.poll()
+        if ended is not None and not self._killed:
+            raise RuntimeError(f"mariadbd ended by itself ({ended}): {self._log()}")
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+    def _log(self) -> str:
+        lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
+        return "\n".join([line for line in lines if "Aborted connection" not in line][-60:])
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port below those that the kernel gives to clients: one that is killed must find it free when it comes back."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port := random.randrange(*_PORTS)))
+            return port
 
 
 def _place() -> str | None:

@@ -143,7 +143,7 @@ def count(database_url: str) -> int:
 def test_two_processes_run_200_orders_once_each_within_every_limit(app: Engine, start: Start, count: int) -> None:
     prepare(count)
     both = [start(0.002, 30), start(0.002, 30)]
-    until(active(count))
+    until(active(count), 300)
     assert [one.stop() for one in both] == [0, 0]
     found = intervals(both[0].trace)
     assert {one.pid for one in found} == {one.pid for one in both}, "both took part"
