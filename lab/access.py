@@ -1,4 +1,7 @@
-"""Logging in: the lab's key, the pinned host keys and running a command on a node."""
+"""Logging in: the lab's key, the pinned host keys and running a command on a node.
+
+`on` keeps its connection for a while: a login costs ten times as much as the command (keys, logind, a user manager).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from lab.process import run
 
 HOST_KEY = Path("etc/ssh/ssh_host_ed25519_key")
 _SSH_UNREACHABLE = 255
+_KEPT_SECONDS = 60
+_RUN = Path("/run")  # the path of a socket may have 107 characters
 
 
 def ensure_key(lab: Lab) -> None:
@@ -60,13 +65,31 @@ def on(
 ) -> subprocess.CompletedProcess[str]:
     """Run one command on a node, as root unless told otherwise, and return its result."""
     remote = shlex.join(["sudo", "-n", "--", *argv] if root else argv)
-    result = run(command(lab, name, remote), stdin=stdin, timeout=timeout, check=False)
+    program, *rest = command(lab, name, remote)
+    result = run([program, *_kept(lab, name), *rest], stdin=stdin, timeout=timeout, check=False)
     if result.returncode == _SSH_UNREACHABLE:
         raise MissingError(f"node '{name}'", result.stderr.strip() or "no answer", f"run `python3 -m lab up {name}`")
     if check and result.returncode != 0:
         why = (result.stderr.strip() or f"exit code {result.returncode}").splitlines()[-1]
         raise LabError(f"{name}: {shlex.join(argv)}", why, f"try it with `python3 -m lab ssh {name}`")
     return result
+
+
+def leave(lab: Lab, name: str) -> None:
+    """Give up the connection that `on` has kept: the node is about to be out of reach."""
+    socket = _socket(lab, name)
+    if socket.exists():
+        run(["ssh", "-F", str(lab.ssh_config), "-o", f"ControlPath={socket}", "-O", "exit", name], check=False)
+        socket.unlink(missing_ok=True)  # its process may have been killed
+
+
+def _kept(lab: Lab, name: str) -> list[str]:
+    settings = {"ControlMaster": "auto", "ControlPath": _socket(lab, name), "ControlPersist": _KEPT_SECONDS}
+    return [f"-o{option}={value}" for option, value in settings.items()]
+
+
+def _socket(lab: Lab, name: str) -> Path:
+    return _RUN / f"{lab.bridge}-{name}.ssh"
 
 
 def replace(path: Path, text: str) -> None:

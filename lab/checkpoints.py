@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab import access, cgroups, disk, locks, nodes
+from lab import access, disk, locks, nodes
 from lab.config import Lab
 from lab.errors import LabError
 from lab.process import run
@@ -35,7 +35,7 @@ def restore(lab: Lab, names: Iterable[str]) -> None:
             raise LabError(f"node '{name}'", "nothing was saved", f"run `python3 -m lab save {name}` first")
     with locks.held(lab.state):
         for name in wanted:
-            cgroups.end(lab, name)
+            nodes.end(lab, name)
             home = disk.folder(lab, name)
             _copy(_saved(lab, name), home / "upper")
             shutil.rmtree(home / "work")

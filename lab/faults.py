@@ -13,6 +13,7 @@ _FILL = f"for size in 1M 1k; do dd if=/dev/zero bs=$size of={_FILLER}.$size 2>/d
 
 def link_down(lab: Lab, name: str) -> None:
     """Pull the cable: the node runs on, nobody reaches it."""
+    access.leave(lab, name)
     network.set_link(addresses.of(lab, name), up=False)
 
 

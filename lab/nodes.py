@@ -66,7 +66,13 @@ def power_cut(lab: Lab, name: str) -> None:
     """End a node without any notice; the disk stays as it is at that moment."""
     _require_running(lab, name)
     with locks.held(lab.state):
-        cgroups.end(lab, name)
+        end(lab, name)
+
+
+def end(lab: Lab, name: str) -> None:
+    """End every process of a node."""
+    access.leave(lab, name)
+    cgroups.end(lab, name)
 
 
 def shut_down(lab: Lab, name: str) -> None:
@@ -78,7 +84,7 @@ def shut_down(lab: Lab, name: str) -> None:
     while cgroups.populated(lab, name) and time.monotonic() < deadline:
         time.sleep(0.05)
     with locks.held(lab.state):
-        cgroups.end(lab, name)
+        end(lab, name)
 
 
 def reset(lab: Lab, name: str) -> None:
@@ -94,7 +100,7 @@ def down(lab: Lab, names: Iterable[str] = ()) -> list[str]:
         present = known(lab)
         doomed = [name for name in present if name in only or not only]
         for name in doomed:
-            cgroups.end(lab, name)
+            end(lab, name)
             slowness.unslow(lab, name)
             network.unplug(addresses.of(lab, name))
             disk.remove(lab, name)
@@ -157,7 +163,7 @@ def _start(lab: Lab, name: str, base: Path, disk_mib: int | None) -> bool:
     if running(lab, name):
         if network.plugged(address):
             return False
-        cgroups.end(lab, name)  # it lives in a namespace that nobody can reach any more
+        end(lab, name)  # it lives in a namespace that nobody can reach any more
     network.plug(lab, address)
     disk.make(lab, name, base, mib=disk_mib)
     cgroups.create(lab, name)
