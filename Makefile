@@ -11,7 +11,7 @@ SPREAD := --numprocesses 2 --dist worksteal
 LABS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help packages setup lock check reference format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
+.PHONY: help packages setup lock check check-playbooks check-syntax check-types check-style check-reference reference format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,12 +31,23 @@ lock: ## Pin the dependencies anew
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements.lock pyproject.toml
 
 check: setup ## Format, lint, types, playbooks: everything that needs no node
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-playbooks check-syntax check-types check-style check-reference
+
+check-playbooks:
+	$(BIN)/ansible-lint --offline --profile production
+
+check-syntax:
+	tools/syntax-check
+
+check-types:
+	$(BIN)/mypy
+
+check-style:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
-	$(BIN)/ansible-lint --offline --profile production
-	tools/syntax-check
+
+check-reference:
 	$(BIN)/python -m tools.generate_reference --check
 
 reference: setup ## Write the generated pages of docs/reference anew

@@ -20,6 +20,7 @@ from orchestrator.plan.certificates.problems import Problem
 from orchestrator.store import authorities, buckets
 
 CIRCUIT_AFTER, CIRCUIT = 5, timedelta(minutes=15)  # requests in a row that the CA did not answer as it should
+_REPLACING = "replacing"
 _UNBOUND = "externalAccountRequired"
 _BIND = f"set {KEY_ID} and {HMAC_KEY} as the CA has given them to you, then run `tenantry ssl resume`"
 
@@ -43,10 +44,10 @@ def open_account(accounts: Accounts) -> tuple[AuthorityRow, Authority]:
     """
     row = known(accounts)
     refuse_halted(row, accounts.clock())
-    client = Authority(accounts.directory, _key(accounts, row), accounts.clock, row.account_url)
+    ours = client(accounts, row, row.account_key)
     if not row.account_url:
-        _register(accounts, row, client)
-    return row, client
+        _register(accounts, row, ours)
+    return row, ours
 
 
 def known(accounts: Accounts) -> AuthorityRow:
@@ -58,6 +59,9 @@ def refuse_halted(row: AuthorityRow, now: datetime) -> None:
     """Raise Refused while an operator has to look, or while the CA is left alone because it does not answer."""
     if row.halted:
         raise Refused(Problem(trouble=Trouble.ACCOUNT, kind="halted", detail=row.halted))
+    if row.next_key is not None:
+        detail = "the account is being given another key; `tenantry authority replace-key` brings that to its end"
+        raise Refused(Problem(trouble=Trouble.TRANSIENT, kind=_REPLACING, detail=detail))
     if row.open_until is not None and row.open_until > now:
         detail = "the CA has not answered properly several times in a row and is left alone for a while"
         raise Refused(Problem(trouble=Trouble.TRANSIENT, kind="circuit", detail=detail, until=row.open_until))
@@ -72,27 +76,33 @@ def note(row: AuthorityRow, problem: Problem | None, now: datetime) -> None:
         authorities.answered(row.id)
     elif problem.trouble is Trouble.ACCOUNT and problem.kind != "halted":
         authorities.halt(row.id, f"{problem.kind}: {problem.detail}")
-    elif problem.trouble is Trouble.TRANSIENT and problem.kind != "circuit":
+    elif problem.trouble is Trouble.TRANSIENT and problem.kind not in ("circuit", _REPLACING):
         authorities.failed(row.id, CIRCUIT_AFTER, now + CIRCUIT)
 
 
 def _new_row(accounts: Accounts) -> AuthorityRow:
     key = private_keys.new()
     thumbprint = Authority(accounts.directory, key, accounts.clock).thumbprint
-    url = accounts.directory.url
-    return authorities.add(url, at_rest.encrypt(accounts.storage_key, private_keys.pem(key), _place(url)), thumbprint)
+    return authorities.add(accounts.directory.url, locked_up(accounts, key), thumbprint)
 
 
-def _key(accounts: Accounts, row: AuthorityRow) -> ec.EllipticCurvePrivateKey:
-    return private_keys.load(at_rest.decrypt(accounts.storage_key, row.account_key, _place(row.directory)))
+def client(accounts: Accounts, row: AuthorityRow, encrypted: str) -> Authority:
+    """Return who speaks to the CA for our account, signing with a key of the database."""
+    key = private_keys.load(at_rest.decrypt(accounts.storage_key, encrypted, _place(row.directory)))
+    return Authority(accounts.directory, key, accounts.clock, row.account_url)
 
 
-def _register(accounts: Accounts, row: AuthorityRow, client: Authority) -> None:
+def locked_up(accounts: Accounts, key: ec.EllipticCurvePrivateKey) -> str:
+    """Return a key as it lies in the database."""
+    return at_rest.encrypt(accounts.storage_key, private_keys.pem(key), _place(accounts.directory.url))
+
+
+def _register(accounts: Accounts, row: AuthorityRow, ours: Authority) -> None:
     now = accounts.clock()
     need = Need(key=ACCOUNTS, limit=LIMITS[ACCOUNTS])
     later = buckets.reserve(row.id, [need], now)
     try:
-        url = client.find_account() if later else client.register(accounts.contact, accounts.binding)
+        url = ours.find_account() if later else ours.register(accounts.contact, accounts.binding)
     except Refused as refused:
         if refused.problem.kind == _UNBOUND:  # none came about: it may be asked for again at once
             buckets.refund(row.id, [need])

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from acme import messages
+from acme import jws, messages
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -20,8 +20,8 @@ from josepy.jwa import ES256, ES384
 from josepy.jwk import JWKEC
 from josepy.util import ComparableECKey
 from requests import Response
-from requests.utils import parse_header_links
 
+from orchestrator.certs import acme_documents as documents
 from orchestrator.certs.acme_network import Body, Network, Refused
 from orchestrator.config.binding import Binding
 from orchestrator.core.certificates import Trouble
@@ -107,6 +107,14 @@ class Authority:
         """Return the URL of the account that the key has; Refused (account) when there is none."""
         return self._account({"onlyReturnExisting": True})
 
+    def replace_key(self, new: Authority) -> None:
+        """Give the account to the key of ``new`` (RFC 8555 section 7.3.5): signed by the old key, and inside by the new one."""
+        url = self._url("keyChange")
+        body = Body({"account": self.account_url, "oldKey": self._jwk.public_key().to_partial_json()})
+        inner = jws.JWS.sign(body.json_dumps().encode(), key=new._jwk, alg=new._network.alg, nonce=None, url=url)
+        self._post(url, inner.to_partial_json())
+        new.account_url = self.account_url
+
     def order(self, names: Sequence[str], replaces: str = "") -> Order:
         """Begin an order; ``replaces`` names the certificate that it renews (RFC 9773 section 5)."""
         body: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in names]}
@@ -144,12 +152,12 @@ class Authority:
         said: list[Problem] = []
         for url in order.authorizations:
             document = self._json(self._post(url, None))
-            name = _text(_dict(document.get("identifier")), "value")
+            name = documents.text(documents.mapping(document.get("identifier")), "value")
             for challenge in document.get("challenges", []):
-                error = _dict(_dict(challenge).get("error"))
+                error = documents.mapping(documents.mapping(challenge).get("error"))
                 if error:
                     problem = of_document(error, int(error.get("status") or 0), None, self._clock())
-                    said.append(_named(problem, name))
+                    said.append(documents.about(problem, name))
         return said[0] if said else order.problem or Problem(trouble=Trouble.TRANSIENT, kind="invalid", detail="")
 
     def finalize(self, order: Order, request: x509.CertificateSigningRequest) -> Order:
@@ -161,10 +169,10 @@ class Authority:
         """Return the certificate and its chain as PEM: the chain that ends at the preferred root if there is one."""
         response = self._post(order.certificate, None)
         wanted = self._settings.preferred_chain
-        if wanted and not _ends_at(response.text, wanted):
-            for url in _links(response, "alternate"):
+        if wanted and not documents.ends_at(response.text, wanted):
+            for url in documents.links(response, "alternate"):
                 other = self._post(url, None).text
-                if _ends_at(other, wanted):
+                if documents.ends_at(other, wanted):
                     return other
         return response.text
 
@@ -178,16 +186,16 @@ class Authority:
             return None
         response = self._network.get(f"{str(base).rstrip('/')}/{identifier}")
         document = self._json(response)
-        window = _dict(document.get("suggestedWindow"))
+        window = documents.mapping(document.get("suggestedWindow"))
         try:
-            start, end = (_moment(_text(window, word)) for word in ("start", "end"))
+            start, end = (documents.moment(documents.text(window, word)) for word in ("start", "end"))
         except ValueError:
-            raise _useless("renewalInfo has no window") from None
+            raise documents.useless("renewalInfo has no window") from None
         if end <= start:
-            raise _useless("renewalInfo has a window that ends before it begins")
+            raise documents.useless("renewalInfo has a window that ends before it begins")
         now = self._clock()
         until = wait_until(response.headers.get("Retry-After"), "", now)
-        return start, end, until - now if until else None, _text(document, "explanationURL")[:500]
+        return start, end, until - now if until else None, documents.text(document, "explanationURL")[:500]
 
     def _account(self, body: Mapping[str, Any]) -> str:
         self._network.account = None
@@ -225,31 +233,31 @@ class Authority:
 
     def _order(self, response: Response, url: str) -> Order:
         document, now = self._json(response), self._clock()
-        error = _dict(document.get("error"))
+        error = documents.mapping(document.get("error"))
         until = wait_until(response.headers.get("Retry-After"), "", now)
-        expires = _text(document, "expires")
+        expires = documents.text(document, "expires")
         return Order(
             url=url,
-            status=_text(document, "status"),
-            names=tuple(_text(_dict(one), "value") for one in document.get("identifiers", [])),
+            status=documents.text(document, "status"),
+            names=tuple(documents.text(documents.mapping(one), "value") for one in document.get("identifiers", [])),
             authorizations=tuple(str(one) for one in document.get("authorizations", [])),
-            finalize=_text(document, "finalize"),
-            certificate=_text(document, "certificate"),
-            expires=_moment(expires) if expires else None,
+            finalize=documents.text(document, "finalize"),
+            certificate=documents.text(document, "certificate"),
+            expires=documents.moment(expires) if expires else None,
             problem=of_document(error, int(error.get("status") or 0), None, now) if error else None,
             pause=max(until - now, timedelta(seconds=1)) if until else timedelta(seconds=1),
         )
 
     def _challenge(self, document: Mapping[str, Any], kind: str) -> Challenge:
-        name = _text(_dict(document.get("identifier")), "value")
-        for one in map(_dict, document.get("challenges", [])):
+        name = documents.text(documents.mapping(document.get("identifier")), "value")
+        for one in map(documents.mapping, document.get("challenges", [])):
             if one.get("type") == kind:
                 return Challenge(
                     name=name,
                     kind=kind,
-                    url=_text(one, "url"),
-                    token=_text(one, "token"),
-                    status=_text(one, "status"),
+                    url=documents.text(one, "url"),
+                    token=documents.text(one, "token"),
+                    status=documents.text(one, "status"),
                     is_wildcard=bool(document.get("wildcard")),
                 )
         raise Refused(Problem(trouble=Trouble.PERMANENT, kind="challenge", detail=f"{name}: the CA offers no {kind}"))
@@ -259,40 +267,7 @@ class Authority:
         try:
             document = response.json()
         except ValueError:
-            raise _useless("the answer is no JSON") from None
+            raise documents.useless("the answer is no JSON") from None
         if not isinstance(document, dict):
-            raise _useless("the answer is no object")
+            raise documents.useless("the answer is no object")
         return document
-
-
-def _useless(detail: str) -> Refused:
-    return Refused(Problem(trouble=Trouble.TRANSIENT, kind="answer", detail=detail))
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(document: Mapping[str, Any], word: str) -> str:
-    value = document.get(word)
-    return value if isinstance(value, str) else ""
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _named(problem: Problem, name: str) -> Problem:
-    return Problem(trouble=problem.trouble, kind=problem.kind, detail=f"{name}: {problem.detail}", until=problem.until)
-
-
-def _links(response: Response, relation: str) -> list[str]:
-    found = parse_header_links(response.headers.get("Link", ""))
-    return [link["url"] for link in found if link.get("rel") == relation and "url" in link]
-
-
-def _ends_at(pem: str, root: str) -> bool:
-    """True when the last certificate of a chain was issued by a root of that common name."""
-    last = x509.load_pem_x509_certificates(pem.encode())[-1]
-    return any(str(name.value) == root for name in last.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME))

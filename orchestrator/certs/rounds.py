@@ -20,12 +20,13 @@ from orchestrator.plan.certificates import cadence, custom, machine
 from orchestrator.plan.certificates import steps as plans
 from orchestrator.plan.certificates.view import Certificate, Change, RenewalInfo
 from orchestrator.plan.snapshot import ServerView, ServiceView
-from orchestrator.store import certificates, fleet, material, snapshots, tasks
+from orchestrator.store import certificate_orders, certificates, fleet, material, snapshots, tasks
 from orchestrator.store.database import transaction
 
 ACTOR = "certificates"
 _SOON, _MINUTE, _DAY = timedelta(seconds=10), timedelta(minutes=1), timedelta(days=1)
 _PRIORITY = 110  # after what people ask for
+_AT_ONCE = 5  # certificates of a server between order and installation: one that takes none costs no more orders
 
 
 def look(office: Office, row: CertificateRow) -> None:
@@ -60,6 +61,8 @@ def _wanted(office: Office, row: CertificateRow, service: ServiceView) -> None:
     if silent:
         transaction(lambda: _answer(office, row, service, silent))
         return
+    if _is_crowded(office, row, servers):  # asked once more when it is ordered; until then its names are left alone
+        return
     foreign = strangers.kept(office, row, service)
     if foreign is not None:
         certificates.write(row, machine.deferred(foreign.until), verdict="", error=foreign.told)
@@ -71,12 +74,25 @@ def _wanted(office: Office, row: CertificateRow, service: ServiceView) -> None:
         return begin(service, "certificate.issue", plans.issuing(row.id, names, fingerprint))
 
     def work() -> None:
+        fleet.lock([server.id for server in servers])
+        if _is_crowded(office, row, servers):
+            return
         if seen.deciding.reason == "self_test" and row.error != seen.deciding.detail:  # ours, and newly silent
             for server in servers:
                 fleet.set_challenge(server.id, "")
         watch.decide(row, seen, Hands(issue=issue), office.now)
 
     transaction(work)
+
+
+def _is_crowded(office: Office, row: CertificateRow, servers: Sequence[ServerView]) -> bool:
+    """Put a certificate off while enough others are on their way to one of its servers: a broken one costs no more orders."""
+    count, error = certificate_orders.on_the_way(row.role, [server.id for server in servers], office.now)
+    if count < _AT_ONCE:
+        return False
+    more = {"error": f"waits for {count} others on the same server, where: {error}"[:2000]} if error else {}
+    certificates.write(row, machine.deferred(office.now + _MINUTE), **more)
+    return True
 
 
 def _answer(office: Office, row: CertificateRow, service: ServiceView, silent: Sequence[ServerView]) -> None:

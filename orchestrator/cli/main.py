@@ -38,6 +38,7 @@ _COMMANDS = {
     "task": "orchestrator.cli.tasks:cli",
     "fence": "orchestrator.cli.fence:cli",
     "ssl": "orchestrator.cli.ssl:cli",
+    "authority": "orchestrator.cli.authority:cli",
     "usage": "orchestrator.cli.usage:cli",
     "settings": "orchestrator.cli.settings:cli",
     "token": "orchestrator.cli.tokens:cli",

@@ -84,6 +84,7 @@ class AuthorityRow(BaseModel):
     directory = CharField(unique=True)
     account_url = CharField()
     account_key = TextField()  # encrypted
+    next_key = TextField(null=True)  # encrypted; while it is there the CA is being told of it, and nothing is ordered
     thumbprint = CharField()
     halted = TextField(null=True)  # why nothing is ordered there until an operator has looked
     failures = IntegerField()

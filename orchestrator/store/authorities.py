@@ -41,6 +41,26 @@ def registered(authority: int, url: str) -> None:
     AuthorityRow.update(account_url=url, halted=None).where(AuthorityRow.id == authority).execute()
 
 
+def replacing(authority: int, next_key: str) -> str:
+    """Write down the key that the account is to be given, unless one is there already; returns the one that is there."""
+    AuthorityRow.update(next_key=next_key).where(
+        (AuthorityRow.id == authority) & AuthorityRow.next_key.is_null()
+    ).execute()
+    return str(AuthorityRow.get_by_id(authority).next_key)
+
+
+def replaced(authority: int, next_key: str, thumbprint: str) -> None:
+    """The CA knows the account by the key that was written down."""
+    AuthorityRow.update(account_key=next_key, next_key=None, thumbprint=thumbprint).where(
+        (AuthorityRow.id == authority) & (AuthorityRow.next_key == next_key)
+    ).execute()
+
+
+def kept(authority: int) -> None:
+    """The CA has refused another key: the account keeps its own."""
+    AuthorityRow.update(next_key=None).where(AuthorityRow.id == authority).execute()
+
+
 def halt(authority: int, why: str) -> bool:
     """Stop all ordering there; False when it was stopped already."""
     stopped = AuthorityRow.update(halted=why[:2000]).where(

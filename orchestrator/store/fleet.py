@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Sequence
 from typing import Any
 
 from peewee import fn
@@ -129,6 +130,11 @@ def _loads() -> dict[int, dict[str, int]]:
     for server_id, role, load in rows:
         loads.setdefault(server_id, {})[role] = load
     return loads
+
+
+def lock(server_ids: Sequence[int]) -> None:
+    """Let others who lock one of these servers wait for the end of the caller's transaction."""
+    list(locked(Server.select(Server.id).where(Server.id << list(server_ids)).order_by(Server.id)))
 
 
 def set_challenge(server_id: int, thumbprint: str) -> None:

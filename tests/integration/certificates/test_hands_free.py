@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -96,6 +97,42 @@ def test_a_broken_node_is_deployed_to_again_and_never_ordered_again(world: World
     world.broken = set()
     assert world.until("active").error is None
     assert world.orders() == before
+
+
+def test_35_odd_names_end_in_certificates_or_in_a_refusal(world: World) -> None:
+    world.order("BÜCHER.test.", service=SERVICE + 1, roles=["web"])
+    world.order("www.deep.test", service=SERVICE + 2, roles=["web"])
+    for _ in range(3):
+        world.turn()
+    found = {row.service_id: row for row in CertificateRow.select().where(CertificateRow.service_id > SERVICE)}
+    assert {row.state for row in found.values()} == {"active"}
+    assert found[SERVICE + 1].issued_names == ["xn--bcher-kva.test", "www.xn--bcher-kva.test"]
+    assert found[SERVICE + 2].issued_names == ["www.deep.test"]
+    params = {"domain": f"{'a' * 64}.test", "package": "small", "group": "standard"}
+    refused = world.ask("service.create", SERVICE + 3, **params)
+    assert (refused.status, "parts are 1-63" in str(refused.error)) == ("error", True)
+
+
+def test_44_a_broken_node_costs_five_orders_however_many_are_due(world: World) -> None:
+    world.until("active")
+    world.until("active", "mail")
+    before, many = world.orders(), 8
+    for number in range(1, many + 1):
+        world.order(f"more{number}.test", service=SERVICE + number, roles=["web"])
+    world.broken = {"web.certificate_present"}
+    for _ in range(4):
+        world.turn()
+    states = Counter(row.state for row in CertificateRow.select())
+    assert (world.orders() - before, states["deploy"], states["issuing"]) == (5, 5, 0)
+    waiting = CertificateRow.get(CertificateRow.state == "fast")
+    assert "waits for 5 others" in waiting.error
+    assert "configuration is broken" in waiting.error
+    world.broken = set()
+    for _ in range(many):
+        world.turn()
+        if CertificateRow.select().where(CertificateRow.state == "active").count() == many + 2:
+            break
+    assert (world.orders() - before, {row.state for row in CertificateRow.select()}) == (many, {"active"})
 
 
 def test_another_certificate_on_a_server_is_put_right_without_an_order(world: World) -> None:

@@ -42,7 +42,9 @@ class World:
     pebble: Pebble
     home: Path
     elsewhere: set[str] = field(default_factory=set)  # names whose DNS leads away
-    shown: dict[tuple[str, str], str] = field(default_factory=dict)  # address and role -> serial
+    shown: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # address and role, of another service address and name -> serial
     broken: set[str] = field(default_factory=set)  # actions that fail on the node
     answers: set[str] = field(default_factory=set)  # servers that answer a CA
     strangers: dict[str, Leaf] = field(default_factory=dict)  # names that show a good certificate which is not ours
@@ -79,7 +81,8 @@ class World:
 
     def _look(self, place: Place) -> Shown:
         role = "web" if place.port == 443 else "mail"
-        serial, now = self.shown.get((place.address, role)), utc_now()
+        serial = self.shown.get((place.address, place.name)) or self.shown.get((place.address, role))
+        now = utc_now()
         leaf = Leaf(serial=serial, names=(place.name,), not_before=now, not_after=now) if serial else None
         return Shown(leaf=leaf, error="" if leaf else "refused")
 
@@ -88,19 +91,24 @@ class World:
             return RunResult(outcome=Outcome.FAILED, reason="config_broken", message="the configuration is broken")
         if request.action == "web.challenge_present":
             self.answers.add(request.host.name)
+            self.pebble.web.thumbprint = request.job["params"]["thumbprint"]
         if request.action.endswith(".certificate_present"):
             role = request.action.split(".")[0]
-            self.shown[request.host.address, role] = request.job["params"]["serial"]
+            params, of_others = request.job["params"], request.job["fence"]["service"] != SERVICE
+            for name in params["names"] if of_others else ():
+                self.shown[request.host.address, name] = params["serial"]
+            if not of_others:
+                self.shown[request.host.address, role] = params["serial"]
         return None
 
-    def order(self, domain: str = "shop.test", **more: Any) -> None:
+    def order(self, domain: str = "shop.test", service: int = SERVICE, **more: Any) -> None:
         """Order a service and wait until it is live."""
         params = {"domain": domain, "package": "small", "group": "standard", **more}
-        self.ask("service.create", **params)
+        self.ask("service.create", service, **params)
 
-    def ask(self, action: str, **params: Any) -> Task:
+    def ask(self, action: str, service: int = SERVICE, **params: Any) -> Task:
         """Insert a row as another program would, let the queue work, and return it."""
-        task = fleet.insert_task({"action": action, "service_id": SERVICE, "params": json.dumps(params)})
+        task = fleet.insert_task({"action": action, "service_id": service, "params": json.dumps(params)})
         self.bench.settle()
         return tasks.get(task)
 
