@@ -22,7 +22,8 @@ from orchestrator.store.database import session
 logger = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 1.0  # until what became due without anybody saying so is seen
-_LOOK_SECONDS = 0.04  # until a new row is
+_LOOK_SECONDS, _QUIET_LOOK_SECONDS = 0.04, 0.1  # until a new row is
+_QUIET_AFTER_SECONDS = 30.0  # without a task: looking is then most of what is done at all
 _CLOCK_STEP_SECONDS = 5.0
 _TICK_LIMIT_SECONDS = 3600.0
 
@@ -36,6 +37,7 @@ class Loop:
         self._drain_seconds = drain_seconds
         self._stop = threading.Event()
         self._scheduler: Any = None
+        self._last_claim = time.monotonic()
 
     def run(self) -> bool:
         """Run until SIGTERM or SIGINT, then drain; True when everything that ran could finish."""
@@ -76,7 +78,9 @@ class Loop:
         drift = time.time() - time.monotonic()
         guarded(self._jobs[0])()  # leases of a predecessor that was killed are taken over at once
         while not self._stop.is_set():
-            if not self._claim():
+            if self._claim():
+                self._last_claim = time.monotonic()
+            else:
                 self._rest()
             step = time.time() - time.monotonic() - drift
             if abs(step) > _CLOCK_STEP_SECONDS:
@@ -88,8 +92,10 @@ class Loop:
     def _rest(self) -> None:
         """Sleep until something ended or was inserted; what merely became due is seen at the end of it."""
         until = time.monotonic() + _POLL_SECONDS
+        is_quiet = until - self._last_claim > _QUIET_AFTER_SECONDS
+        pause = _QUIET_LOOK_SECONDS if is_quiet else _LOOK_SECONDS
         with suppress(Unavailable), session():  # the next claim says so
-            while time.monotonic() < until and not self._worker.wait(_LOOK_SECONDS) and not self._worker.is_new():
+            while time.monotonic() < until and not self._worker.wait(pause) and not self._worker.is_new():
                 continue
 
     def _claim(self) -> int:
