@@ -16,6 +16,7 @@ from orchestrator.models.task import Task
 from orchestrator.store import tasks
 
 _WAIT_SECONDS = 3600.0
+_QUIET_SECONDS = 35.0  # after half a minute without a task it looks less often
 _FIRST = 20_000  # number of the first service
 
 
@@ -34,6 +35,7 @@ def _pid(site: Installation) -> int:
 def _idle(site: Installation, seconds: float) -> list[Figure]:
     pid = _pid(site)
     wait_for(lambda: not Task.select().where(Task.status << ["queued", "running"]).exists(), 120, "nothing is due")
+    time.sleep(_QUIET_SECONDS)
     before = processor_seconds(pid)
     time.sleep(seconds)
     used = processor_seconds(pid) - before

@@ -31,6 +31,7 @@ _SHORT = 1_000  # rows of history that the long one is compared with
 _SERVICES = 200  # that have something queued meanwhile
 _BATCH = 10  # tasks claimed at once
 _ORDERS = 60  # that the orchestrator has in hand when its memory is measured
+_QUIET_SECONDS = 35.0  # after half a minute without a task it looks less often
 _IDLE_SECONDS = 20.0
 _OWNER = "bench/boot/1/1/x"
 Timings = dict[str, list[float]]
@@ -152,7 +153,7 @@ def _memory() -> list[Figure]:
         keys.ensure_private_key(Path(folder))
         process = _orchestrator(Path(folder))
         try:
-            time.sleep(4)
+            time.sleep(_QUIET_SECONDS)
             idle, before = _resident_mib(process.pid), processor_seconds(process.pid)
             time.sleep(_IDLE_SECONDS)
             busy = 100 * (processor_seconds(process.pid) - before) / _IDLE_SECONDS

@@ -74,8 +74,7 @@ def _ended(rows: list[int]) -> Callable[[], bool]:
 def _look(site: Installation) -> dict[str, float]:
     pid = site.pid()
     assert pid is not None
-    time.sleep(2)  # what has just ended is gone
-    own = family(pid)
+    own = _settled(pid)
     node = json.loads(access.on(site.lab, _NODE, "python3", "-c", _LOOK).stdout)
     return {
         "orchestrator, memory": sum(resident(one) for one in own),
@@ -85,6 +84,21 @@ def _look(site: Installation) -> dict[str, float]:
         "node, open files of interpreters": node["files"],
         "node, processes": node["processes"],
     }
+
+
+def _settled(pid: int) -> list[int]:
+    """Return the orchestrator's processes when no run is left: the same ones for a second."""
+    since, own = time.monotonic(), family(pid)
+    wait_for(lambda: not _running(), 60, "no step runs")
+    while time.monotonic() - since < 1.0:
+        time.sleep(0.1)
+        now = family(pid)
+        since, own = (since, own) if now == own else (time.monotonic(), now)
+    return own
+
+
+def _running() -> bool:
+    return bool(Task.select().where(Task.status == "running").exists())
 
 
 def _growth(name: str, before: float, after: float) -> Figure:

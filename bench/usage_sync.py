@@ -109,6 +109,7 @@ def _cost(lab: Lab, node: str) -> Iterator[Cost]:
 def _state(lab: Lab, node: str) -> tuple[int, int]:
     """Return (microseconds of processor time of the node's cgroup, logins so far)."""
     look = "sed -n 's/^usage_usec //p' /sys/fs/cgroup/cpu.stat; journalctl -q -t sshd | grep -c 'Accepted publickey'"
+    access.leave(lab, node)  # so that each look is one login
     first, second = access.on(lab, node, "bash", "-c", look).stdout.split()
     return int(first), int(second)
 
@@ -155,4 +156,5 @@ def _typed(lab: Lab, node: str, command: str) -> None:
 
 def _one_by_one(lab: Lab, role: str, node: str, calls: int) -> None:
     for number in range(1, calls + 1):
+        access.leave(lab, node)
         access.on(lab, node, "bash", "-c", usage_nodes.ONE[role].format(number=number))
