@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import faults
+from lab import access, faults
 from orchestrator.core.states import Outcome
 from orchestrator.execute.settings import PLAIN, WARM
 from tests.acceptance.execute.bench import NODE, Bench, eventually, marked, named
@@ -29,6 +29,7 @@ def simple(bench: Bench) -> str:
 
 def sessions(bench: Bench) -> int:
     """Return how many logins the node has seen, this very one included."""
+    access.leave(bench.lab, NODE)
     return int(bench.on("sh", "-c", "journalctl -u ssh -o cat | grep -c Accepted"))
 
 
