@@ -62,6 +62,20 @@ def deliver(host: str, built: EmailMessage, sender: str | None = None, recipient
         connection.send_message(built, from_addr=sender, to_addrs=[recipient] if recipient else None)
 
 
+def deliver_as_servers_do(host: str, built: EmailMessage, seconds: float = 60.0) -> None:
+    """Hand a message to port 25, again and again while it is put off (RFC 5321 section 4.5.4.1)."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            deliver(host, built)
+        except smtplib.SMTPResponseException as refused:
+            if not 400 <= refused.smtp_code < 500 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
 def answer(host: str, recipient: str, sender: str = f"someone@{CLIENT}") -> tuple[int, str]:
     """Return what port 25 says to a recipient."""
     with smtplib.SMTP(host, 25, CLIENT, timeout=30) as connection:
