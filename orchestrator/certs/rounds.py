@@ -160,7 +160,7 @@ def _renewal(office: Office, row: CertificateRow, certificate: Certificate) -> R
     if told is None:
         return None
     start, end, pause, _ = told
-    return cadence.renewal_info(certificate.renewal, start, end, pause, now, cadence.spread(row.id, f"{start}{end}"))
+    return cadence.drawn(row.id, certificate.renewal, start, end, pause, now)
 
 
 def is_elsewhere(office: Office, row: CertificateRow, service: ServiceView) -> bool:

@@ -62,6 +62,8 @@ def set_key(names: Iterable[str]) -> str:
 
 def ready_at(tat: datetime | None, need: Need, now: datetime) -> datetime:
     """Return when the bucket has a token for this need; ``now`` when it has one already."""
+    if not need.reserve and (tat is None or tat <= now):
+        return now  # full; the usual case, and a limit holds one token at least
     room = need.limit.depth * (1 - need.reserve) - need.limit.refill
     return max(now, (tat or now) - room)
 

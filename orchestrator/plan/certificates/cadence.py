@@ -50,6 +50,15 @@ def renewal_info(
     return RenewalInfo(start=start, end=end, selected=start + (end - start) * share, next_poll=next_poll)
 
 
+def drawn(
+    number: int, known: RenewalInfo | None, start: datetime, end: datetime, pause: timedelta | None, now: datetime
+) -> RenewalInfo:
+    """Return what to keep of the CA's answer for a certificate: it draws the same instant for the same window, always."""
+    is_known = known is not None and (known.start, known.end) == (start, end)
+    share = 0.0 if is_known else spread(number, f"{start}{end}")
+    return renewal_info(known, start, end, pause, now, share)
+
+
 def is_in_window(renewal: RenewalInfo | None, now: datetime) -> bool:
     """True when an order with ``replaces`` is exempt from the CA's limits."""
     return renewal is not None and renewal.start <= now < renewal.end

@@ -71,6 +71,8 @@ def to_order(
     The first name is never left out. Another may be from a first certificate after three misses; from a renewal only when it
     has missed for three days and the last sixth of the lifetime has begun: what is served is not taken away lightly.
     """
+    if not misses:
+        return tuple(names), ()
     left_out = tuple(name for name in names[1:] if name in misses and _may_go(name, misses[name], leaf, now))
     return tuple(name for name in names if name not in left_out), left_out
 

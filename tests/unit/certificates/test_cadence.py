@@ -52,6 +52,18 @@ def test_the_instant_in_a_window_is_drawn_once() -> None:
     assert cadence.due(certificate(renewal=moved), leaf()) < NOW
 
 
+def test_each_certificate_draws_an_instant_of_its_own_and_keeps_it() -> None:
+    start, end = NOW + DAY, NOW + 3 * DAY
+    first = [cadence.drawn(number, None, start, end, None, NOW) for number in range(200)]
+    assert len({one.selected for one in first}) == 200
+    assert all(start <= one.selected < end for one in first)
+    again = [cadence.drawn(number, one, start, end, None, NOW + HOUR) for number, one in enumerate(first)]
+    assert [one.selected for one in again] == [one.selected for one in first]
+    moved = [cadence.drawn(number, one, start, end + HOUR, None, NOW) for number, one in enumerate(first)]
+    assert all(one.end == end + HOUR for one in moved)
+    assert {one.selected for one in moved}.isdisjoint(one.selected for one in first)
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [(None, 6 * HOUR), (timedelta(seconds=5), HOUR), (12 * HOUR, 12 * HOUR), (900 * HOUR, 24 * HOUR)],
