@@ -36,7 +36,7 @@ from tests.support.dns_server import Zone, serve
 
 _ROWS = 200_000
 _PASSES = 20
-_TAKEN = 16  # certificates that one pass takes
+_TAKEN = 64  # certificates that one pass takes
 _THREADS, _LOOKS = 16, 400  # as the watcher has them
 _NAMES = ("shop{}.test", "www.shop{}.test", "blog.shop{}.test", "news.shop{}.test")
 _CERTIFICATES = 20
