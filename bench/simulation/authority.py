@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bench.simulation.estate import is_in
 from orchestrator.plan.certificates.view import Leaf
 
 # (tokens, seconds until one comes back)
@@ -29,6 +30,11 @@ class Buckets:
     def has(self, key: str, at: float) -> bool:
         """True when a token is left."""
         return self._full.get(key, at) - at <= self._room
+
+    def have(self, keys: Sequence[str], at: float) -> bool:
+        """True when each of them has a token left."""
+        full, most = self._full, at + self._room
+        return all(full[key] <= most for key in keys if key in full) if full else True
 
     def take(self, key: str, at: float) -> None:
         """Take one."""
@@ -55,6 +61,7 @@ class Authority:
         self._paused = Buckets(_PAUSED_AFTER, _FORGIVEN)
         self._issued: dict[tuple[str, ...], float] = {}
         self._replaced: set[str] = set()
+        self._windows: dict[str, tuple[datetime, datetime]] = {}  # serial -> what is told of a certificate in use
         self.denied: Counter[str] = Counter()
         self.answered = 0  # orders that it has taken
         self.exempt: Counter[str] = Counter()
@@ -62,7 +69,7 @@ class Authority:
 
     def is_away(self, at: datetime) -> bool:
         """True while nobody gets an answer."""
-        return any(start <= at < end for start, end in self._outages)
+        return is_in(self._outages, at)
 
     def order(self, asked: Asked) -> str:
         """Return which limit refuses the order; empty when it is taken."""
@@ -81,18 +88,18 @@ class Authority:
     def _exemption(self, asked: Asked, at: float) -> str:
         leaf = asked.replaced
         if leaf is not None and leaf.serial not in self._replaced:
-            start, end = window(leaf)
+            start, end = self.renewal_window(leaf)
             if start <= asked.at < end:
                 return "ari"
         last = self._issued.get(asked.names)
         return "set" if last is not None and at - last < _SAME_SET else ""
 
     def _refused(self, asked: Asked, exemption: str, at: float) -> str:
-        if not all(self._paused.has(name, at) for name in asked.names):
+        if not self._paused.have(asked.names, at):
             return "paused"
         if exemption == "ari":
             return ""
-        if not all(self._failures.has(name, at) for name in asked.names):
+        if not self._failures.have(asked.names, at):
             return "failures"
         if not self._sets.has(",".join(asked.names), at):
             return "set"
@@ -116,6 +123,7 @@ class Authority:
             self._domains.take(asked.domain, at)
         if asked.replaced is not None:
             self._replaced.add(asked.replaced.serial)
+            self._windows.pop(asked.replaced.serial, None)
         self._issued[asked.names] = at
         return self.leaf(asked.names, asked.at)
 
@@ -125,6 +133,12 @@ class Authority:
         start = at - _BACKDATED
         lifetime = [length for since, length in self._lifetimes if since <= at][-1]
         return Leaf(serial=f"{self._number:x}", names=names, not_before=start, not_after=start + lifetime)
+
+    def renewal_window(self, leaf: Leaf) -> tuple[datetime, datetime]:
+        """Return when a certificate should be renewed, reckoned once for each."""
+        if leaf.serial not in self._windows:
+            self._windows[leaf.serial] = window(leaf)
+        return self._windows[leaf.serial]
 
     def remember(self, leaf: Leaf) -> None:
         """Know a certificate that was issued before the year began."""
