@@ -112,6 +112,7 @@ class ScriptedExecutor(NoopExecutor):
 
 
 def step_of(request: RunRequest) -> str:
-    """Return what must not run twice at once: the service and the step, or the server and the action."""
+    """Return what must not run twice at once: the service and the step, or the server and the action; a look may."""
     fence = request.job.get("fence")
-    return f"{fence['service']} {fence['key']}" if fence else f"{request.host.name} {request.action}"
+    step = f"{fence['service']} {fence['key']}" if fence else f"{request.host.name} {request.action}"
+    return f"{step} in check mode {id(request)}" if request.check else step  # keeps nobody out

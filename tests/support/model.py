@@ -41,7 +41,7 @@ class ModelExecutor(RecordingExecutor):
         """Return how the step ends; in check mode nothing changes."""
         if request.host.name in self.down:
             return RunResult(outcome=Outcome.UNREACHABLE, reason="connect", message="no route")
-        if "fence" not in request.job:  # a question to the server, which changes nothing
+        if "fence" not in request.job or request.check:  # a question to the server, which changes nothing
             return super().answer(request)
         with self._model:
             if not self._passes(request):
