@@ -10,7 +10,18 @@ from orchestrator.config import keys
 from orchestrator.config.settings import Settings
 from orchestrator.dispatch import rehearsal
 from orchestrator.dispatch.rehearsal import Rehearsal
-from orchestrator.lifecycle import certificates, change, create, deploy, limits, reset, suspend, terminate, usage
+from orchestrator.lifecycle import (
+    certificates,
+    change,
+    create,
+    deploy,
+    limits,
+    planning,
+    reset,
+    suspend,
+    terminate,
+    usage,
+)
 from orchestrator.lifecycle.base import Apply, Context, Intent, Prepare
 from orchestrator.lifecycle.client import (
     alias_domains,
@@ -23,9 +34,10 @@ from orchestrator.lifecycle.client import (
     website,
 )
 from orchestrator.models.task import Task
+from orchestrator.plan.catalog import PLAN
 from orchestrator.store import database, tasks
 
-INTENTS: Mapping[str, Prepare] = {
+CHANGES: Mapping[str, Prepare] = {  # each of them has a plan
     "service.create": create.create,
     "service.suspend": suspend.suspend,
     "service.unsuspend": suspend.unsuspend,
@@ -59,6 +71,7 @@ INTENTS: Mapping[str, Prepare] = {
     "certificate.upload": certificates.upload_custom,
     "certificate.remove_custom": certificates.remove_custom,
 }
+INTENTS: Mapping[str, Prepare] = {**CHANGES, PLAN: planning.plan(CHANGES)}
 
 
 class App:

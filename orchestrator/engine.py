@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.app import INTENTS, App, intent_of
+from orchestrator.app import CHANGES, INTENTS, App, intent_of
 from orchestrator.certs import answers
 from orchestrator.certs.office import Office
 from orchestrator.certs.steps import Steps
 from orchestrator.certs.watcher import Watcher
 from orchestrator.config import binding, channels, keys
 from orchestrator.dispatch.attempt import Handlers
+from orchestrator.dispatch.plans import Plans
 from orchestrator.dispatch.worker import Worker
 from orchestrator.execute.base import Executor
 from orchestrator.execute.runner import AnsibleExecutor
 from orchestrator.execute.settings import ExecutorSettings
-from orchestrator.lifecycle import limits, marks
+from orchestrator.lifecycle import limits, marks, planning
 from orchestrator.lifecycle.base import Context, Prepare
 from orchestrator.models.task import Task
 from orchestrator.notify.outbox import Outbox
+from orchestrator.plan.catalog import LOOKS, PLAN
 from orchestrator.scheduler import jobs
 from orchestrator.scheduler.jobs import Job
 from orchestrator.scheduler.loop import Loop
@@ -63,11 +65,13 @@ class Engine(App):
     def worker(self, executor: Executor | None = None, office: Office | None = None) -> Worker:
         """Return a worker that knows every intent and every local step."""
         steps = Steps(office=office or self.office())
-        context = self.context()
+        context, runs = self.context(), executor or self.executor()
+        plans = Plans(lambda row: planning.wished(intent_of(row), context, CHANGES), runs)
         handlers = Handlers(
-            intents={action: _bound(prepare, context) for action, prepare in INTENTS.items()},
+            intents={action: _bound(prepare, context) for action, prepare in INTENTS.items() if action not in LOOKS},
+            looks={PLAN: plans.ask},
             locals={action: _on_row(work) for action, work in LOCALS.items()},
-            executor=executor or self.executor(),
+            executor=runs,
             outside={
                 "certificate.order": steps.order,
                 "certificate.validate": steps.validate,

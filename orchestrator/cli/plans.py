@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from orchestrator.app import INTENTS
+from orchestrator.app import CHANGES
 from orchestrator.cli.edge import actor
 from orchestrator.cli.output import console, print_json, show
 from orchestrator.cli.running import engine
@@ -37,9 +37,8 @@ def show_plan(
         return
     rows = []
     with contextlib.closing(found.executor()) as executor:
-        for step, result in rehearsal.rehearse(planned, executor):
-            diffs = [event.diff for event in result.events if event.diff]
-            rows.append({**_row(step), "would": result.outcome, "message": result.message, "diff": diffs})
+        for one in rehearsal.findings(planned, executor):
+            rows.append({**_row(one.step), "would": one.would, "message": one.message, "diff": list(one.diffs)})
             if not as_json:
                 _print(rows[-1])
     if as_json:
@@ -53,8 +52,8 @@ def show_plan(
 def _full_name(action: str) -> str:
     """Return the action's name; of the service's own the first word and the underscore may be left out."""
     name = action if "." in action else f"service.{action.replace('-', '_')}"
-    if name not in INTENTS:
-        known = ", ".join(sorted(one.removeprefix("service.") for one in INTENTS))
+    if name not in CHANGES:
+        known = ", ".join(sorted(one.removeprefix("service.") for one in CHANGES))
         raise InvalidInput("ACTION", f"{action[:40]} has no plan", f"give one of {known}")
     return name
 

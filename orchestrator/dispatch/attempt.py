@@ -33,6 +33,7 @@ Apply = Callable[[], dict[str, Any]]
 Intents = Mapping[str, Callable[[Task], Apply]]  # action -> prepare; what it returns runs in the transaction
 Locals = Mapping[str, Callable[[Task], dict[str, Any]]]
 Outside = Mapping[str, Callable[[Task, Callable[[], bool]], Apply]]  # asks the world first; what it returns is recorded
+Looks = Mapping[str, Callable[[Task, Callable[[], bool]], dict[str, Any] | None]]  # what was seen; None: cancelled
 Complete = Callable[[Task, ServiceView], ServiceView]
 Questions = Mapping[str, Callable[[Server], dict[str, Any]]]  # action on a server -> parameters of its job
 Answers = Mapping[str, Callable[[Task, RunResult], dict[str, Any]]]  # action -> what stores a successful result
@@ -46,6 +47,7 @@ class Handlers:
     locals: Locals
     executor: Executor
     outside: Outside = field(default_factory=dict)
+    looks: Looks = field(default_factory=dict)  # intents that ask the servers and change nothing
     complete: Complete = lambda _, service: service  # adds what only a step that runs may see
     questions: Questions = field(default_factory=dict)
     answers: Answers = field(default_factory=dict)
@@ -88,6 +90,8 @@ def _carry_out(
     if row.cancel_requested:
         return RunResult(outcome=Outcome.CANCELLED, message="cancelled before it began"), None
     try:
+        if row.operation_id is None and row.action in handlers.looks:
+            return _look(row, handlers, cancelled)
         if row.operation_id is None and row.action in handlers.intents:
             return RunResult(outcome=Outcome.CHANGED), handlers.intents[row.action](row)
         if row.action in handlers.locals and row.operation_id is not None:
@@ -116,6 +120,15 @@ def _ask_outside(row: Task, handlers: Handlers, cancelled: Callable[[], bool]) -
     with session():
         effects = handlers.outside[row.action](row, cancelled)
     return RunResult(outcome=Outcome.CHANGED, duration_seconds=time.monotonic() - began), effects
+
+
+def _look(row: Task, handlers: Handlers, cancelled: Callable[[], bool]) -> tuple[RunResult, Apply | None]:
+    """Carry out an intent that only looks; what it has seen is the task's result."""
+    began = time.monotonic()
+    seen = handlers.looks[row.action](row, cancelled)
+    if seen is None:
+        return RunResult(outcome=Outcome.CANCELLED, message="cancelled while the servers were asked"), None
+    return RunResult(outcome=Outcome.OK, duration_seconds=time.monotonic() - began), lambda: seen
 
 
 def _overtaken(row: Task, result: RunResult) -> RunResult:
@@ -189,7 +202,8 @@ def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatu
     def store(ended: RunResult, extra: Apply | None) -> TaskStatus:
         def decide(task: Task, seen: RunResult) -> backoff.Verdict:
             jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-            return backoff.decide(seen.outcome, seen.reason, task.attempts, task.unreachable, policy, jitter)
+            tries = replace(policy, max_attempts=1) if task.action in catalog.LOOKS else policy
+            return backoff.decide(seen.outcome, seen.reason, task.attempts, task.unreachable, tries, jitter)
 
         return outcome.record(claim, ended, decide, circuit, extra)
 

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from orchestrator.core.errors import NotFound
 from orchestrator.core.states import Role
 
+PLAN = "service.plan"
+LOOKS = frozenset(
+    {PLAN}
+)  # intents that only ask the servers: no wish waits for one, and none of them is anybody's failure
+
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
@@ -54,6 +59,7 @@ CATALOG: Mapping[str, Action] = {
         _intent("service.change_domain", "Change the domain"),
         _intent("service.sync_usage", "Collect the usage"),
         _intent("service.enforce_limits", "Apply the limits of the package"),
+        _intent(PLAN, "Look what an action would change"),
         _step("server.prepare", "Prepare the server", "", 1200),
         _step("server.sync_usage", "Collect the usage", "", 900),
         _step("server.sync_status", "Look at the server", ""),

@@ -14,6 +14,7 @@ from orchestrator.core.states import ServerStatus, TaskStatus
 from orchestrator.models.base import database
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
+from orchestrator.plan.catalog import LOOKS
 from orchestrator.store.database import database_now, is_sqlite, transaction
 from orchestrator.store.fleet import knob_value, next_number
 
@@ -126,9 +127,11 @@ def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int], limit: 
 
     Every such lane has a due task. So of each server no more of them are needed than it has slots; twice as many let the
     choice be fair. Of equal priority it is chance which. Intents and local steps of one service (server 0) run one after
-    another. A task that names a server there is not is the orchestrator's own as well: to be refused, not to wait for ever.
+    another; an intent that only looks may take minutes and keeps none of them waiting. A task that names a server there is
+    not is the orchestrator's own as well: to be refused, not to wait for ever.
     """
-    running = {row.lane for row in Task.select(Task.lane).where(Task.status == TaskStatus.RUNNING)}
+    holds = (Task.status == TaskStatus.RUNNING) & Task.action.not_in(sorted(LOOKS))
+    running = {row.lane for row in Task.select(Task.lane).where(holds)}
     wanted: dict[int, list[tuple[int, float, str]]] = {}
     for lane, priority in _due_lanes(now):
         number = int(lane.split(":")[0])

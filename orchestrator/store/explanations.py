@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task, TaskDependency
+from orchestrator.plan.catalog import LOOKS
 from orchestrator.plan.why import Facts, Other, ServerFacts, why
 from orchestrator.store.database import database_now
 from orchestrator.store.fleet import knob_value
@@ -25,7 +26,7 @@ def of(rows: Sequence[Task]) -> dict[int, str]:
     servers = _servers({row.server_id for row in pending if row.server_id}, running)
     needs, blockers = _needs(pending), _others({row.blocked_by for row in pending if row.blocked_by})
     is_full = len(running) >= int(knob_value("tasks.batch_size"))
-    lanes = {row.lane: row for row in running if row.server_id is None}
+    lanes = {row.lane: row for row in running if row.server_id is None and row.action not in LOOKS}
     found = {}
     for row in pending:
         facts = Facts(

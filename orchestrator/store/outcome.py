@@ -14,6 +14,7 @@ from orchestrator.core.states import OPEN_STATUSES, Outcome, TaskStatus, check_t
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, Task
 from orchestrator.plan.backoff import STOPPED, UNCOUNTED, Verdict
+from orchestrator.plan.catalog import LOOKS
 from orchestrator.plan.notices import FAILED, RECOVERED
 from orchestrator.store import notices, usage_outcome
 from orchestrator.store.claim import Claim
@@ -203,6 +204,8 @@ def _fail(row: Task, result: RunResult) -> None:
             (Operation.id == row.operation_id) & (Operation.status != "cancelled")
         ).execute()
         fail_service(row, message)
+    if row.action in LOOKS:  # whoever asked sees it on his page
+        return
     if usage_outcome.is_sync(row):
         usage_outcome.failed(row, message)
         return

@@ -11,6 +11,7 @@ from orchestrator.core.errors import Conflict
 from orchestrator.core.states import Desired, ServiceStatus, TaskStatus
 from orchestrator.models.service import Service
 from orchestrator.models.task import Task
+from orchestrator.plan.catalog import LOOKS
 from orchestrator.plan.reconcile import WISHES, Difference, Standing
 from orchestrator.store import tasks
 
@@ -61,7 +62,7 @@ def _busy() -> set[int]:
     is_open = (Task.status << [TaskStatus.QUEUED, TaskStatus.RUNNING]) | (
         (Task.status == TaskStatus.WAITING) & Task.blocked_by.is_null()
     )
-    request = Task.operation_id.is_null() & Task.action.startswith("service.")
+    request = Task.operation_id.is_null() & Task.action.startswith("service.") & Task.action.not_in(sorted(LOOKS))
     asked = Task.select(Task.service_id).where(is_open & request & Task.service_id.is_null(False))
     steps = Task.select(Task.service_id).join(Service, on=(Service.operation_id == Task.operation_id)).where(is_open)
     found: list[Any] = [*asked.distinct().tuples(), *steps.distinct().tuples()]

@@ -9,6 +9,7 @@ from orchestrator.models.certificate import CertificateRow
 from orchestrator.models.fleet import Package, Server, ServerGroup
 from orchestrator.models.service import Placement, Service
 from orchestrator.models.task import Operation, Task
+from orchestrator.plan.catalog import LOOKS
 from orchestrator.plan.certificates import told
 from orchestrator.store import certificates, timeline
 
@@ -44,7 +45,7 @@ def operations(service_id: int) -> list[dict[str, Any]]:
 
 def open_wishes(service_id: int) -> list[Task]:
     """Return what was asked for and is not planned yet, or could not be."""
-    mine = (Task.service_id == service_id) & Task.operation_id.is_null()
+    mine = (Task.service_id == service_id) & Task.operation_id.is_null() & Task.action.not_in(sorted(LOOKS))
     light = (Task.id, Task.action, Task.status, Task.error, Task.run_after, Task.requested_by, Task.created_at)
     return list(
         Task.select(*light)

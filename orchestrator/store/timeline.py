@@ -10,7 +10,7 @@ from peewee import JOIN
 from orchestrator.core.states import OPEN_STATUSES, TaskStatus
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Operation, Task, TaskDependency
-from orchestrator.plan.catalog import CATALOG
+from orchestrator.plan.catalog import CATALOG, LOOKS
 
 
 def operation_of(service_id: int) -> Operation | None:
@@ -22,7 +22,7 @@ def operation_of(service_id: int) -> Operation | None:
 
 def open_intent(service_id: int) -> int | None:
     """Return the newest task that asks for something for a service and has not been planned yet."""
-    asked = (Task.service_id == service_id) & Task.operation_id.is_null()
+    asked = (Task.service_id == service_id) & Task.operation_id.is_null() & Task.action.not_in(sorted(LOOKS))
     open_tasks = Task.select(Task.id).where(asked & (Task.status << [TaskStatus.QUEUED, TaskStatus.RUNNING]))
     found: Task | None = open_tasks.order_by(Task.id.desc()).first()
     return found.id if found else None

@@ -89,7 +89,7 @@ class Installation:
     mails: Any
     answers: list[bytes] = field(default_factory=list)
 
-    def ask(self, action: str, **params: Any) -> int:
+    def ask(self, action: str, /, **params: Any) -> int:
         """Insert a row as another program does."""
         return fleet.insert_task({"action": action, "service_id": 1001, "params": json.dumps(params)})
 
@@ -180,6 +180,9 @@ def plant(made: Installation) -> list[int]:
     for number, (action, params, name) in enumerate(SEALED_FIELDS):
         made.ask(action, **params, **{name: made.sealed(mark(f"sealed{number}"))})
     wrong = [made.ask(action, **params, **{name: mark("clear")}) for action, params, name in SEALED_FIELDS]
+    for action, params, name in SEALED_FIELDS[:4]:
+        made.ask("service.plan", action=action, params={**params, name: made.sealed(mark("planned"))})
+        wrong.append(made.ask("service.plan", action=action, params={**params, name: mark("clear")}))
     wrong.append(made.ask("service.change_password", password=mark("clear")))
     wrong.append(made.ask("service.create", domain="-", password=mark("clear"), more={"secret": [mark("clear")]}))
     made.settled()

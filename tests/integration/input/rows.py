@@ -210,10 +210,25 @@ def _mailbox(name: str, says: str, service_id: int = 1, **params: Any) -> Row:
     return Row(f"mailbox {name}", values, tuple(says.split("|")))
 
 
+def _plan(name: str, says: str, service_id: int = 1, **params: Any) -> Row:
+    values = {"action": "service.plan", "service_id": service_id, "params": json.dumps(params)}
+    return Row(f"plan {name}", values, (says,))
+
+
 OTHERS = (
     _row("redeploy of nothing", "service_id: there is no service", action="service.redeploy", service_id=4711),
     _row("redeploy of no id", "service_id: is missing", action="service.redeploy", service_id=None),
     _row("redeploy with params", "params.force: ", action="service.redeploy", service_id=1, params='{"force": true}'),
+    _plan("of nothing", "action: is missing"),
+    _plan("of an unknown action", "action: “service.explode” has no plan", action="service.explode"),
+    _plan("of a list", "action: “a list” has no plan", action=["service.repair"]),
+    _plan(
+        "of a plan", "action: “service.plan” has no plan", action="service.plan", params={"action": "service.repair"}
+    ),
+    _plan("of no service", "service_id: there is no service", service_id=4711, action="service.repair"),
+    _plan("with a list for params", "params: is no object", action="service.repair", params=[]),
+    _plan("with what the action does not know", "params.x: ", action="service.repair", params={"x": 1}),
+    _plan("with what no plan knows", "params.force: ", action="service.repair", force=True),
     _mailbox("of no service", "service_id: ", service_id=4711, local_part="info"),
     _mailbox("without a name", "local_part: is missing"),
     _mailbox("that is a path", "local_part: ", local_part="../../etc"),

@@ -25,12 +25,12 @@ class Life(Bench):
 
     executor: ModelExecutor
 
-    def ask(self, action: str, service: int = 1001, **params: Any) -> int:
+    def ask(self, action: str, /, service: int = 1001, **params: Any) -> int:
         """Insert an intent and return its task."""
         name = action if "." in action else f"service.{action}"
         return tasks.enqueue(name, service_id=service, params=params, requested_by="billing")
 
-    def done(self, action: str, service: int = 1001, **params: Any) -> Task:
+    def done(self, action: str, /, service: int = 1001, **params: Any) -> Task:
         """Ask, let everything settle, return the intent's row."""
         task = self.ask(action, service, **params)
         self.settle()

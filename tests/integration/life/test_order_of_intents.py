@@ -69,8 +69,8 @@ def test_random_wishes_at_random_moments_end_where_the_last_one_wants(life: Life
         for _ in range(dice.randrange(1, 6)):
             after = dice.randrange(0, 6)
             life.settle(until=lambda: True) if after == 0 else _go_on(life, after)
-            said.append(dice.choice(["suspend", "unsuspend", "redeploy", "repair", "terminate"]))
-            life.ask(said[-1])
+            said.append(dice.choice(["suspend", "unsuspend", "redeploy", "repair", "plan", "terminate"]))
+            life.ask(said[-1], **({"action": "service.terminate"} if said[-1] == "plan" else {}))
         life.settle()
         row = Service.get_by_id(1001)
         expected = _expected(said)

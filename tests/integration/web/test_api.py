@@ -63,12 +63,32 @@ def test_an_order_by_http_becomes_an_active_service(api: Api, bench: Bench) -> N
     assert rows == [("w", "POST", 202), ("w", "POST", 409)]
 
 
+def test_a_plan_is_asked_for_like_anything_else(api: Api, bench: Bench) -> None:
+    fleet.build()
+    writer, reader = token("w", "write"), token("r", "read")
+    api.ask("POST", "/v1/tasks", writer, json={"action": "service.create", "service_id": 1001, "params": ORDER})
+    bench.settle()
+    wish = {"action": "service.plan", "service_id": 1001, "params": {"action": "service.redeploy"}}
+    assert api.ask("POST", "/v1/tasks", reader, json=wish).status_code == 403
+    answer = api.ask("POST", "/v1/tasks", writer, json=wish)
+    bench.settle()
+    found = api.ask("GET", f"/v1/tasks/{answer.json()['id']}", reader).json()
+    assert (found["status"], found["operation_id"], found["requested_by"]) == ("done", None, "api:w")
+    assert {step["status"] for step in api.ask("GET", "/v1/services/1001/timeline", reader).json()} == {"done"}
+
+
 @pytest.mark.parametrize(
     ("wish", "code", "told"),
     [
         ({"action": "service.create", "service_id": 1, "params": {}}, 422, "domain"),
         ({"action": "no.such", "service_id": 1}, 422, "action"),
         ({"action": "service.repair"}, 422, "service_id"),
+        ({"action": "service.plan", "service_id": 1, "params": {"action": "service.plan"}}, 422, "has no plan"),
+        (
+            {"action": "service.plan", "service_id": 1, "params": {"action": "service.repair", "params": {"x": 1}}},
+            422,
+            "params.x",
+        ),
         ({"action": "service.repair", "service_id": 1, "status": "done"}, 422, "status"),
         (
             {"action": "service.create", "service_id": 1, "params": {**ORDER, "password_sealed": "canary"}},
