@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import InvalidInput
-from orchestrator.core.operators import Rank
 from orchestrator.core.states import ServiceStatus
 from orchestrator.models.service import Service
 from orchestrator.store import (
@@ -17,6 +16,7 @@ from orchestrator.store import (
     customer,
     explanations,
     pages,
+    plans,
     service_detail,
     services,
     tasks,
@@ -76,6 +76,7 @@ def _whole(row: Service) -> dict[str, Any]:
         "operations": service_detail.operations(row.id),
         "certificates": service_detail.certificate_rows(certificates.of_service(row.id)),
         "gauges": customer.gauges(row, utc_now()),
+        "plan": plans.newest(row.id),
         "wipes": service_detail.prepared_reset(row) if row.reset_until and row.reset_until > utc_now() else None,
     }
 
@@ -83,21 +84,24 @@ def _whole(row: Service) -> dict[str, Any]:
 @router.get("/services/{service_id}/ask/{name}")
 def confirm(service_id: int, name: str, request: Request, who: Reader) -> Response:
     """Show what a wish would begin, and ask for what it needs: a reason, or the domain typed out."""
-    offer = _offer(name, who.rank)
+    offer = offered.chosen(name, who.rank)
     found, problem = None, ""
     with session():
         row = services.get(service_id)
+        plan = plans.newest(row.id, offer.action, None if offer.field else offer.params(row, {}))
         try:
             found = request.app.state.tenantry.rehearse(offer.action, row.id, offer.params(row, {}), who.actor)
         except InvalidInput as error:
             problem = str(error) if not offer.field else ""
-    return show(request, who, "confirm", service=row, offer=offer, planned=found, problem=problem)
+    given = plan.params.get(offer.field, "") if plan else ""
+    values = {"offer": offer, "name": name, "planned": found, "problem": problem, "plan": plan, "given": given}
+    return show(request, who, "confirm", service=row, **values)
 
 
 @router.post("/services/{service_id}/ask/{name}")
 def ask(service_id: int, name: str, request: Request, who: Support, fields: Fields) -> Response:
     """Put a wish into the queue."""
-    offer = _offer(name, who.rank)
+    offer = offered.chosen(name, who.rank)
     sent = {key: str(value) for key, value in fields.items()}
 
     def work() -> str:
@@ -109,12 +113,3 @@ def ask(service_id: int, name: str, request: Request, who: Support, fields: Fiel
 
     told = sent.get(offer.field, "") if offer.field else ""
     return act(request, who, offer.action, f"service {service_id}", f"/console/services/{service_id}", work, told)
-
-
-def _offer(name: str, rank: Rank) -> offered.Offer:
-    offer = offered.OFFERS.get(name)
-    if offer is None:
-        raise HTTPException(404)
-    if not rank.may(offer.rank):
-        raise HTTPException(403, f"this takes the role {offer.rank}")
-    return offer

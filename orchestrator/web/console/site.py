@@ -13,13 +13,24 @@ from starlette.exceptions import HTTPException
 from orchestrator.app import App
 from orchestrator.core.errors import NotFound, TenantryError, Unavailable
 from orchestrator.web.access import Limiter
-from orchestrator.web.console import certificates, log, overview, servers, services, settings, signin, statistics, tasks
+from orchestrator.web.console import (
+    certificates,
+    log,
+    overview,
+    plans,
+    servers,
+    services,
+    settings,
+    signin,
+    statistics,
+    tasks,
+)
 from orchestrator.web.shell.entry import NotSignedIn
 from orchestrator.web.shell.headers import SecurityHeaders
 from orchestrator.web.shell.templates import page
 
 _ATTEMPTS_PER_SECOND, _ATTEMPTS_AT_ONCE = 0.1, 20.0  # of one address
-_PARTS = (signin, overview, tasks, log, certificates, services, statistics, servers, settings)
+_PARTS = (signin, overview, tasks, log, certificates, services, plans, statistics, servers, settings)
 
 
 def create(app: App) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import HTTPException
+
 from orchestrator.core.operators import Rank
 from orchestrator.core.states import ServiceStatus as Status
 from orchestrator.models.service import Service
@@ -63,7 +65,7 @@ OFFERS: Mapping[str, Offer] = {
         action="service.repair",
         title="Check and repair",
         text="Compares every object with what it should be and mends only what is missing or wrong.",
-        states=frozenset({Status.ACTIVE}),
+        states=frozenset({Status.ACTIVE, Status.SUSPENDED}),
     ),
     "sync-usage": Offer(
         action="service.sync_usage",
@@ -130,3 +132,13 @@ OFFERS: Mapping[str, Offer] = {
 def of(status: str, rank: Rank) -> list[tuple[str, Offer]]:
     """Return what a person may ask for in this state."""
     return [(name, one) for name, one in OFFERS.items() if Status(status) in one.states and rank.may(one.rank)]
+
+
+def chosen(name: str, rank: Rank) -> Offer:
+    """Return the offer of this name for a person; it is refused to whom it is not made."""
+    offer = OFFERS.get(name)
+    if offer is None:
+        raise HTTPException(404)
+    if not rank.may(offer.rank):
+        raise HTTPException(403, f"this takes the role {offer.rank}")
+    return offer

@@ -11,8 +11,9 @@ from orchestrator.app import App
 from orchestrator.config import keys
 from orchestrator.core.errors import InvalidInput
 from orchestrator.core.sealed import seal
+from orchestrator.plan.catalog import PLAN
 from orchestrator.plan.certificates.upload import MAXIMUM_BYTES
-from orchestrator.store import customer, tasks
+from orchestrator.store import customer, plans, tasks
 
 _PEM_FIELDS = ("certificate", "private_key", "chain")
 
@@ -23,6 +24,16 @@ def ask(app: App, action: str, service_id: int, params: Mapping[str, Any], actor
     if not params and customer.is_open(service_id, action):
         return "is in the queue already"
     task = tasks.enqueue(action, service_id=service_id, params=dict(params), requested_by=actor)
+    return f"task {task}"
+
+
+def plan(app: App, action: str, service_id: int, params: Mapping[str, Any], actor: str) -> str:
+    """Ask what an action would change on the servers; the same question that is open already is not asked twice."""
+    question = {"action": action, "params": dict(params)}
+    app.check(PLAN, service_id, question, actor)
+    if (asked := plans.open_one(service_id, question)) is not None:
+        return f"task {asked} asks them already"
+    task = tasks.enqueue(PLAN, service_id=service_id, params=question, requested_by=actor)
     return f"task {task}"
 
 
