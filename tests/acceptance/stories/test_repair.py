@@ -134,3 +134,38 @@ def test_repair_finds_and_mends_exactly_what_is_broken(full: Installation, damag
     assert drift(full) == expected
     assert drift(full) == set()
     assert world.difference(before, world.trees(full)) == []
+
+
+CANARY = "cnry5fd1"
+NO_HASH = "*" + "5EC12E7A" * 5  # as MariaDB writes one
+SECRETS = (
+    Damage("web1", f"usermod --password '$6${CANARY}$x' w1001_up", "web.sftp:w1001_up"),
+    Damage("web1", f"mariadb -e \"SET PASSWORD FOR w1001_shop@localhost = '{NO_HASH}'\"", "web.database:w1001_shop"),
+    Damage(
+        "mail1",
+        sql("accounts", f"UPDATE accounts SET password_hash = '{CANARY}' WHERE address = 'info@shop.test'"),
+        "mail.mailbox:info@shop.test",
+    ),
+)
+
+
+def test_a_plan_from_the_queue_shows_what_is_broken_no_secret_and_touches_nothing(full: Installation) -> None:
+    drift(full)
+    broken = Damage("web1", f"echo '# by hand' >>{NGINX}/proxy/w1001.conf", "web.proxy_present")
+    for one in (broken, *SECRETS):
+        access.on(full.lab, one.node, "sh", "-ec", one.command)
+    before = world.trees(full)
+    generation = full.read("SELECT generation FROM services WHERE id = 1001")
+    found = rows.done(full, 1001, "service.plan", {"action": "service.repair"})
+    steps = {(one["step"].rpartition("@")[0], one["server"]): one for one in found["steps"]}
+    shown = steps[broken.step, broken.node]
+    assert shown["would"] == "changed" and not shown["cut"]
+    assert f"{NGINX}/proxy/w1001.conf" in shown["diff"] and "-# by hand" in shown["diff"]
+    assert {steps[one.step, one.node]["would"] for one in SECRETS} == {"changed"}
+    assert {one["would"] for one in steps.values()} <= {"ok", "changed"}, steps
+    stored = full.read("SELECT result FROM tasks WHERE action = 'service.plan'")
+    logged = full.read("SELECT message, detail FROM operation_log WHERE action = 'service.plan'")
+    assert not any(secret in f"{stored} {logged}" for secret in (CANARY, NO_HASH, "$2b$", "$6$"))
+    assert world.difference(before, world.trees(full)) == []
+    assert full.read("SELECT generation FROM services WHERE id = 1001") == generation
+    assert drift(full) == {(one.step, one.node) for one in (broken, *SECRETS)}
