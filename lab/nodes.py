@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import access, acme, addresses, cgroups, disk, image, locks, network, resolver, slowness
+from lab import access, acme, addresses, cgroups, disk, image, locks, network, resolver, slowness, watches
 from lab.config import DEFAULT_NODES, Lab
 from lab.errors import LabError, MissingError
 
@@ -153,6 +153,7 @@ def await_ready(lab: Lab, name: str, *, limit: float = BOOT_LIMIT) -> None:
 
 
 def _prepare(lab: Lab) -> None:
+    watches.make_room()
     network.raise_bridge(lab)
     access.ensure_key(lab)
     resolver.up(lab)

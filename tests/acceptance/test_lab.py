@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import access, addresses, check, config, faults, network, nodes, resolver, snapshot, zones
+from lab import access, addresses, check, config, faults, network, nodes, resolver, snapshot, watches, zones
 from lab.config import Lab
 from lab.errors import LabError, MissingError
 from tests.conftest import require
@@ -78,6 +78,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def reachable(lab: Lab, name: str) -> bool:
+    access.leave(lab, name)
     try:
         return access.on(lab, name, "true", timeout=20).returncode == 0
     except MissingError:
@@ -120,6 +121,10 @@ def test_another_host_key_is_refused(lab: Lab) -> None:
     finally:
         lab.known_hosts.write_text(pinned)
     assert reachable(lab, "web8")
+
+
+def test_there_is_room_for_what_many_nodes_watch(lab: Lab) -> None:
+    assert int(watches.LIMIT.read_text()) >= watches.WANTED
 
 
 def test_the_same_unit_on_two_nodes_is_two_units(lab: Lab) -> None:
