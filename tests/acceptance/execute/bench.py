@@ -18,7 +18,7 @@ from orchestrator.execute.runner import AnsibleExecutor
 from orchestrator.execute.settings import ExecutorSettings
 from tests.support import steps
 
-NODE = "web8"
+NODE = "web12"
 _HEAD = """\
 - name: Probe
   hosts: web
