@@ -19,9 +19,13 @@ HOUR = timedelta(hours=1)
 NAMES = {"web": ("shop.test",), "mail": ("mail.shop.test",)}
 
 
+def provide(service: int) -> None:
+    transaction(lambda: certificates.wanted({"service_id": service}, NAMES, NOW))
+
+
 def test_a_pass_takes_more_than_are_looked_at_at_once_and_each_once(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for service in range(1001, 1026):
-        transaction(lambda service=service: certificates.wanted({"service_id": service}, NAMES, NOW))  # type: ignore[misc]
+        provide(service)
     seen: list[int] = []
 
     def look(office: Office, row: CertificateRow) -> None:
