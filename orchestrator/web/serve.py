@@ -14,6 +14,7 @@ from orchestrator.store import schema
 from orchestrator.web.api import create
 
 _CONNECTIONS = 1000  # each page that somebody watches holds one
+_GRACE_SECONDS = 5  # such a page would never let go; it comes back by itself when the next server answers
 
 
 def serve(
@@ -27,5 +28,11 @@ def serve(
     if schema.version() != max(schema.migrations()):
         raise Unavailable("the database is not up to date; run `tenantry init`")
     uvicorn.run(
-        create(app), host=host, port=port, server_header=False, access_log=False, limit_concurrency=_CONNECTIONS
+        create(app),
+        host=host,
+        port=port,
+        server_header=False,
+        access_log=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
