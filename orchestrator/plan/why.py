@@ -43,6 +43,7 @@ class Facts:
     run_after: datetime
     attempts: int = 0
     max_attempts: int = 0
+    unreachable: int = 0  # of the attempts, those that did not reach the server; they have a budget of their own
     cancel_requested: bool = False
     blocked_by: Other | None = None
     needs: Sequence[Other] = ()  # unfinished ones
@@ -77,8 +78,14 @@ def _later(facts: Facts, now: datetime) -> str:
     when = f"{facts.run_after:%Y-%m-%d %H:%M:%S} UTC (in {_span(facts.run_after - now)})"
     if not facts.attempts:
         return f"Due at {when}: it was asked for not before then."
+    if facts.unreachable:
+        return f"Attempt {facts.attempts + 1} is due at {when}; its server did not answer {_times(facts.unreachable)}."
     number = f"Attempt {facts.attempts + 1}" + (f" of {facts.max_attempts}" if facts.max_attempts else "")
     return f"{number} is due at {when}; the one before did not work."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _server(server: ServerFacts | None, now: datetime) -> str:

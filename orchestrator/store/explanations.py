@@ -34,6 +34,7 @@ def of(rows: Sequence[Task]) -> dict[int, str]:
             run_after=row.run_after,
             attempts=row.attempts,
             max_attempts=most,
+            unreachable=row.unreachable,
             cancel_requested=row.cancel_requested,
             blocked_by=blockers.get(row.blocked_by or 0),
             needs=needs.get(row.id, ()),

@@ -30,6 +30,10 @@ CASES = [
     (Facts(status="waiting", run_after=NOW, needs=[BROKEN], blocked_by=BROKEN), "Blocked: task 8 (web.php_present)"),
     (queued(run_after=NOW + timedelta(minutes=5)), "Due at 2026-11-29 12:05:00 UTC (in 5 min)"),
     (queued(run_after=NOW + timedelta(hours=2), attempts=2, max_attempts=5), "Attempt 3 of 5 is due at"),
+    (
+        queued(run_after=NOW + timedelta(minutes=1), attempts=6, max_attempts=5, unreachable=6),
+        "Attempt 7 is due at 2026-11-29 12:01:00 UTC (in 1 min); its server did not answer 6 times.",
+    ),
     (queued(server=server(running=4)), "All 4 slots of web1 are taken"),
     (queued(server=server(status="maintenance")), "web1 is in maintenance"),
     (queued(server=server(status="gone")), "web1 is gone"),
