@@ -1,15 +1,23 @@
-"""Real nodes. Under CI a machine without a lab is a failure; elsewhere it is a reason to skip."""
+"""Real nodes, and whole installations on four of them that have been prepared.
+
+Under CI a machine without a lab is a failure; elsewhere it is a reason to skip.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from lab import check, config
+from demo.installation import Installation, Node
+from lab import check, checkpoints, config, faults, nodes
 from lab.config import Lab
+from lab.errors import LabError
+from tests.acceptance.stories import world
 from tests.conftest import require
 from tests.support import labs
 from tests.support.steps import Steps
@@ -17,6 +25,8 @@ from tests.support.steps import Steps
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # before anybody asks which lab it is
     os.environ.update(labs.environment(int(worker.removeprefix("gw"))))
 
+NAMES = tuple(node.name for node in world.NODES)
+Build = Callable[..., Installation]
 # Files of four minutes and more begin first, so that none of them is left alone at the end.
 _LONGEST = (
     *("test_wishes", "test_every_playbook", "test_molecule", "test_killed", "test_web_certificates"),
@@ -43,3 +53,52 @@ def steps(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Steps]
     """Yield what runs playbooks on nodes, as the orchestrator does."""
     root: Path = tmp_path_factory.mktemp("runs")
     yield Steps(lab, root)
+
+
+@pytest.fixture(scope="session")
+def prepared(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Yield a lab whose four nodes have been prepared by the orchestrator itself, and whose disks are kept like that."""
+    nodes.up(lab, NAMES)
+    site = Installation(tmp_path_factory.mktemp("prepare"), lab)
+    site.set_up(world.NODES)
+    site.start()
+    try:
+        site.prepare(NAMES)
+    finally:
+        site.end()
+    checkpoints.save(lab, NAMES)
+    yield lab
+    nodes.down(lab, NAMES)
+
+
+@pytest.fixture(scope="module")
+def build(prepared: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """Yield a function that makes an installation on nodes fresh from their preparation."""
+    made: list[Installation] = []
+
+    def make(database_url: str = "", servers: tuple[Node, ...] = world.NODES, **more: str) -> Installation:
+        checkpoints.restore(prepared, NAMES)
+        site = Installation(_folder(tmp_path_factory), prepared, database_url, {"TENANTRY_LEASE_SECONDS": "6", **more})
+        site.set_up(servers)
+        site.tenantry("settings", "set", "server.circuit_seconds", "2")
+        made.append(site)
+        return site
+
+    yield make
+    for site in made:
+        site.end(signal.SIGKILL)
+    for name in NAMES:
+        with suppress(LabError):
+            faults.link_up(prepared, name)
+
+
+def _folder(factory: pytest.TempPathFactory) -> Path:
+    return factory.mktemp(f"site-{os.getpid()}-")
+
+
+@pytest.fixture(scope="module")
+def site(build: Build) -> Installation:
+    """Return a running installation on SQLite that a whole module shares."""
+    made = build()
+    made.start()
+    return made
