@@ -112,6 +112,24 @@ def test_a_failure_is_found_understood_and_tried_again(site: Api, platform: Benc
     page.goto(f"{site.url}/console/audit")
 
 
+def test_a_service_tells_what_went_wrong_while_it_is_tried_again(site: Api, bench: Bench, signed_in: SignedIn) -> None:
+    fleet.build()
+    knobs.set_knob("server.circuit_seconds", "60", "test")  # the pause before the second attempt
+
+    def script(request: RunRequest) -> RunResult | None:
+        if request.host.name == "web1":
+            return RunResult(outcome=Outcome.UNREACHABLE, message="ssh: web1: No route to host")
+        return None
+
+    bench.executor.script = script
+    tasks.enqueue("service.create", service_id=1001, params={**ORDER, "domain": "shop.test"})
+    bench.settle(60, until=lambda: bool(Task.select().where(Task.unreachable > 0)))
+    page = signed_in("support")
+    page.goto(f"{site.url}/console/services/1001")
+    step = page.locator(".step", has_text="No route to host")
+    expect(step).to_contain_text("its server did not answer once")
+
+
 def test_the_bulk_controls_do_what_they_say(site: Api, platform: Bench, signed_in: SignedIn) -> None:
     waiting = [tasks.enqueue("service.redeploy", service_id=1001, params={"n": n}) for n in range(3)]
     page = signed_in()
