@@ -101,9 +101,9 @@ def _add_diffs(pairs: Sequence[tuple[dict[str, Any], str]]) -> None:
 
 def _lines(text: str, room: int) -> str:
     """Return the whole lines from the beginning of a text that fit."""
-    lines = []
+    lines, room = [], room - _size("")
     for line in text.splitlines(keepends=True):
-        room -= _size(line)
+        room -= _size(line) - _size("")
         if room < 0:
             break
         lines.append(line)
