@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # `make bench` is for that
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # `make bench` is for that
 settings.load_profile("untimed")
 
 for name in [name for name in os.environ if name.startswith("TENANTRY_")]:
