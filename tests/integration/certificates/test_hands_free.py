@@ -101,9 +101,9 @@ def test_a_broken_node_is_deployed_to_again_and_never_ordered_again(world: World
 
 def all_active(world: World, services: int) -> None:
     """Let time pass until the certificates of other services are in use, one turn for each and a few more."""
-    others = CertificateRow.select().where(CertificateRow.service_id > SERVICE)
     for _ in range(services + 6):
         world.turn()
+        others = list(CertificateRow.select().where(CertificateRow.service_id > SERVICE))
         if {row.state for row in others} == {"active"}:
             return
     raise AssertionError([(row.service_id, row.state, row.error) for row in others])
@@ -114,7 +114,7 @@ def test_35_odd_names_end_in_certificates_or_in_a_refusal(world: World) -> None:
     world.order("www.deep.test", service=SERVICE + 2, roles=["web"])
     all_active(world, services=2)
     found = {row.service_id: row for row in CertificateRow.select().where(CertificateRow.service_id > SERVICE)}
-    assert found[SERVICE + 1].issued_names == ["xn--bcher-kva.test", "www.xn--bcher-kva.test"]
+    assert sorted(found[SERVICE + 1].issued_names) == ["www.xn--bcher-kva.test", "xn--bcher-kva.test"]
     assert found[SERVICE + 2].issued_names == ["www.deep.test"]
     params = {"domain": f"{'a' * 64}.test", "package": "small", "group": "standard"}
     refused = world.ask("service.create", SERVICE + 3, **params)
