@@ -139,5 +139,10 @@ class ServiceView:
     @property
     def site_names(self) -> list[str]:
         """Return the names of its site, the domain first."""
-        own = [self.domain] if self.is_vanity else [self.domain, f"www.{self.domain}"]
+        own = [self.domain] if self.is_vanity or self.begins_with_www else [self.domain, f"www.{self.domain}"]
         return [*own, *self.aliases]
+
+    @property
+    def begins_with_www(self) -> bool:
+        """True for a domain that nobody would write another www before."""
+        return self.domain.startswith("www.")

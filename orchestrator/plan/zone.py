@@ -34,7 +34,8 @@ def default_rrsets(service: ServiceView) -> list[RRset]:
         if name.endswith(f".{zone}"):
             records += _addresses(name, server)
     if service.web:
-        records += [*_addresses(zone, service.web), *_addresses(f"www.{zone}", service.web)]
+        for name in (zone,) if service.begins_with_www else (zone, f"www.{zone}"):
+            records += _addresses(name, service.web)
         for alias in inside(service.aliases, zone):
             records += _addresses(alias, service.web)
     if service.mail:
