@@ -232,7 +232,8 @@ class Year:
 
 
 def _with(row: Certificate, values: Mapping[str, Any]) -> Certificate:
-    """Return what `dataclasses.replace` would, in a fifth of the time: it is called tens of millions of times."""
+    """Return what `dataclasses.replace` would, in a part of the time: it is called 78 times a row and year."""
     made = object.__new__(Certificate)
-    made.__dict__.update(row.__dict__ | values)
+    made.__dict__.update(row.__dict__)
+    made.__dict__.update(values)
     return made
