@@ -94,7 +94,7 @@ def confirm(service_id: int, name: str, request: Request, who: Reader) -> Respon
         except InvalidInput as error:
             problem = str(error) if not offer.field else ""
     given = plan.params.get(offer.field, "") if plan else ""
-    values = {"offer": offer, "name": name, "planned": found, "problem": problem, "plan": plan, "given": given}
+    values = {"offer": offer, "wish": name, "planned": found, "problem": problem, "plan": plan, "given": given}
     return show(request, who, "confirm", service=row, **values)
 
 
