@@ -54,6 +54,10 @@ class Orchestrator:
         """The process id."""
         return self.process.pid
 
+    def is_up(self) -> bool:
+        """Whether it has begun to look for tasks."""
+        return '"started"' in self.log.read_text()
+
     def running(self) -> list[Interval]:
         """Return this process's attempts that have begun and not ended."""
         found = intervals(self.trace) if self.trace.exists() else []
@@ -111,10 +115,16 @@ def orders(count: int, first: int = 1) -> None:
         order(number, domain=f"shop{number}.test", roles=roles)
 
 
+def quiet() -> None:
+    """Let servers be asked for nothing beside the orders: no usage, no certificates."""
+    fleet_store.set_knob("usage.interval_minutes", "0", "test")
+    fleet_store.set_knob("ssl.directory", "", "test")
+
+
 def prepare(count: int) -> None:
     """Build a fleet with limits and order from it."""
     fleet.build(fleet.SERVERS | WEB)
-    fleet_store.set_knob("usage.interval_minutes", "0", "test")  # servers are asked for nothing beside the orders
+    quiet()
     fleet_store.set_knob("tasks.batch_size", str(BATCH), "test")
     fleet_store.set_knob("server.concurrency", str(LIMIT), "test")
     orders(count)
@@ -150,13 +160,16 @@ def test_two_processes_run_200_orders_once_each_within_every_limit(app: Engine, 
     assert overlaps(found) == []
     check_limits(found)
     check_once()
-    assert Task.select().where(Task.attempts != 1).count() == 0
+    again = Task.select().where(Task.attempts != 1)
+    assert [(row.id, row.action, row.attempts, row.error) for row in again] == []
 
 
 def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: Engine, start: Start) -> None:
-    prepare(20)
+    prepare(0)
     lease = 3
     killed, paused, third = (start(0.3, lease) for _ in range(3))
+    until(lambda: all(one.is_up() for one in (killed, paused, third)))
+    orders(20)
     until(lambda: bool(killed.running() and paused.running() and third.running()))
     paused.process.send_signal(signal.SIGSTOP)
     held, held_steps = {one.token for one in paused.running()}, {one.step for one in paused.running()}
@@ -187,7 +200,7 @@ def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twi
     app: Engine, start: Start, maria_server: MariaServer, away: int, lease: int
 ) -> None:
     fleet.build(fleet.SERVERS | WEB)
-    fleet_store.set_knob("usage.interval_minutes", "0", "test")
+    quiet()
     orders(10)
     both = [start(0.5, lease), start(0.5, lease)]  # when it is away for 60 s every lease has run out
     until(lambda: all(one.running() for one in both))
