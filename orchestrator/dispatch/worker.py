@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
@@ -37,7 +37,6 @@ class Worker:
         self._newest = 0  # the last row that was seen
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._hurry = threading.Event()
 
     def start(self) -> None:
         """Begin to renew the leases of what runs."""
@@ -63,19 +62,10 @@ class Worker:
         return found
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until something ended or somebody woke us; False when the time was up before."""
+        """Sleep until something ended; False when the time was up before."""
         woken = self._wake.wait(seconds)
         self._wake.clear()
         return woken
-
-    def wake(self) -> None:
-        """End a wait now."""
-        self._wake.set()
-
-    def hurry(self) -> None:
-        """Let a drain not wait any longer."""
-        self._hurry.set()
-        self._wake.set()
 
     @property
     def busy(self) -> int:
@@ -95,13 +85,15 @@ class Worker:
             for task_id in leases.rescue(is_dead, held, self._lease_seconds):
                 logger.warning("rescued", action="rescue", task=task_id)
 
-    def drain(self, seconds: float) -> bool:
-        """Wait until nothing runs; after ``seconds`` end what is left. True when everything ended by itself.
+    def drain(self, seconds: float, is_hurried: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until nothing runs; after ``seconds``, or as soon as it is hurried, end what is left.
+
+        True when everything ended by itself.
 
         What was ended goes back into the queue, and the attempt does not count. Nothing can be run afterwards.
         """
         deadline = time.monotonic() + seconds
-        while self.busy and time.monotonic() < deadline and not self._hurry.is_set():
+        while self.busy and time.monotonic() < deadline and not is_hurried():
             self.wait(min(0.2, max(deadline - time.monotonic(), 0)))
         clean = self.busy == 0
         with self._lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,7 +34,7 @@ class Loop:
         self._worker = worker
         self._jobs = jobs
         self._drain_seconds = drain_seconds
-        self._stop = threading.Event()
+        self._asked = 0  # how often for the end
         self._scheduler: Any = None
         self._last_claim = time.monotonic()
 
@@ -49,17 +48,14 @@ class Loop:
         self._pump()
         logger.info("draining", action="drain", running=self._worker.busy)
         self._scheduler.shutdown(wait=False)
-        clean = self._worker.drain(self._drain_seconds)
+        clean = self._worker.drain(self._drain_seconds, lambda: self._asked > 1)  # asked twice: do not wait any longer
         logger.info("stopped", action="stop", clean=clean)
         return clean
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self._stop.is_set():  # asked twice: do not wait any longer
-            self._worker.hurry()
-        self._stop.set()
-        self._worker.wake()
-        del number
+        """Count only: the thread that runs this may be amid `Event.wait`, whose lock `Event.set` would wait for without end."""
+        del number, frame
+        self._asked += 1
 
     def _start_scheduler(self) -> None:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -77,7 +73,7 @@ class Loop:
         """Claim on the monotonic clock. A wall clock set back stops APScheduler's jobs, so those are begun anew."""
         drift = time.time() - time.monotonic()
         guarded(self._jobs[0])()  # leases of a predecessor that was killed are taken over at once
-        while not self._stop.is_set():
+        while not self._asked:
             if self._claim():
                 self._last_claim = time.monotonic()
             else:
@@ -95,7 +91,7 @@ class Loop:
         is_quiet = until - self._last_claim > _QUIET_AFTER_SECONDS
         pause = _QUIET_LOOK_SECONDS if is_quiet else _LOOK_SECONDS
         with suppress(Unavailable), session():  # the next claim says so
-            while time.monotonic() < until and not self._worker.wait(pause) and not self._worker.is_new():
+            while not (self._asked or time.monotonic() > until or self._worker.wait(pause) or self._worker.is_new()):
                 continue
 
     def _claim(self) -> int:
@@ -107,7 +103,7 @@ class Loop:
             logger.exception("claim failed", action="claim")
         else:
             return begun
-        self._stop.wait(1.0)
+        time.sleep(_POLL_SECONDS)
         return 0
 
 

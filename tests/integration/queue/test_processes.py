@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -121,13 +121,18 @@ def quiet() -> None:
     fleet_store.set_knob("ssl.directory", "", "test")
 
 
-def prepare(count: int) -> None:
+def prepare(count: int, batch: int = BATCH) -> None:
     """Build a fleet with limits and order from it."""
     fleet.build(fleet.SERVERS | WEB)
     quiet()
-    fleet_store.set_knob("tasks.batch_size", str(BATCH), "test")
+    fleet_store.set_knob("tasks.batch_size", str(batch), "test")
     fleet_store.set_knob("server.concurrency", str(LIMIT), "test")
     orders(count)
+
+
+def up(begun: Iterable[Orchestrator]) -> None:
+    """Wait until each looks for tasks: a process that starts late would find them all done."""
+    until(lambda: all(one.is_up() for one in begun))
 
 
 def check_limits(found: list[Interval]) -> None:
@@ -151,8 +156,10 @@ def count(database_url: str) -> int:
 
 
 def test_two_processes_run_200_orders_once_each_within_every_limit(app: Engine, start: Start, count: int) -> None:
-    prepare(count)
+    prepare(0)
     both = [start(0.002, 30), start(0.002, 30)]
+    up(both)
+    orders(count)
     until(active(count), 300)
     assert [one.stop() for one in both] == [0, 0]
     found = intervals(both[0].trace)
@@ -168,7 +175,7 @@ def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: 
     prepare(0)
     lease = 3
     killed, paused, third = (start(0.3, lease) for _ in range(3))
-    until(lambda: all(one.is_up() for one in (killed, paused, third)))
+    up((killed, paused, third))
     orders(20)
     until(lambda: bool(killed.running() and paused.running() and third.running()))
     paused.process.send_signal(signal.SIGSTOP)
@@ -199,10 +206,10 @@ def test_one_is_killed_another_paused_beyond_its_lease_and_nothing_is_lost(app: 
 def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twice(
     app: Engine, start: Start, maria_server: MariaServer, away: int, lease: int
 ) -> None:
-    fleet.build(fleet.SERVERS | WEB)
-    quiet()
-    orders(10)
+    prepare(0, batch=5)  # neither takes all ten
     both = [start(0.5, lease), start(0.5, lease)]  # when it is away for 60 s every lease has run out
+    up(both)
+    orders(10)
     until(lambda: all(one.running() for one in both))
     maria_server.kill()
     time.sleep(away)
@@ -220,7 +227,7 @@ def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twi
 def test_tick_beside_run(app: Engine, start: Start, tmp_path: Path) -> None:
     prepare(12)
     daemon = start(0.05, 30)
-    until(lambda: bool(daemon.running()))
+    up([daemon])
     begun = 0
     deadline = time.monotonic() + 60
     while not active(12)() and time.monotonic() < deadline:
