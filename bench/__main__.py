@@ -16,6 +16,7 @@ from bench import (
     certificates,
     chain,
     figures,
+    issuing,
     load,
     page,
     pages,
@@ -42,6 +43,7 @@ ON_NODES: Mapping[str, Callable[[argparse.Namespace, Installation], Sequence[Fig
     "step": step.run,
     "chain": chain.run,
     "load": load.run,
+    "issuing": issuing.run,
     "soak": soak.run,
 }
 SUITES = (*ON_NODES, *ALONE)
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds": (3, "chain: services deployed by each way"),
         "--burst": (400, "load: steps in the queue at once"),
         "--orders": (100, "load: services ordered at once"),
+        "--issued": (30, "issuing: services whose certificates are due at once"),
         "--idle-seconds": (30, "load: how long nothing is done"),
         "--soak": (2_000, "soak: steps in a row"),
         "--services": (10_000, "statistics: services"),

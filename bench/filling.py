@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bench.series import parts
 from orchestrator.models.base import database as proxy
 from orchestrator.store.database import is_sqlite
 
@@ -128,10 +129,8 @@ def _ago(seconds: str) -> str:
 
 
 def _rows(table: str, count: int, columns: Mapping[str, str]) -> None:
-    series = (
-        f"(WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < {count}) SELECT seq FROM n)"
-        if is_sqlite()
-        else f"(SELECT seq FROM seq_1_to_{count})"
-    )
-    text = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM {series} AS numbers"
-    proxy.execute_sql(text if is_sqlite() else text.replace("%", "%%"))
+    for series in parts(count):
+        text = (
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM {series} AS numbers"
+        )
+        proxy.execute_sql(text if is_sqlite() else text.replace("%", "%%"))

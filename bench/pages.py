@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from bench import watching
 from bench.figures import Figure, percentile
 from bench.filling import fill
 from orchestrator.config import keys
 from orchestrator.config.settings import from_environment
-from orchestrator.core import links
 from orchestrator.core.clock import utc_now
 from orchestrator.engine import Engine
 from orchestrator.models.base import database as proxy
@@ -27,7 +25,6 @@ from orchestrator.store import console_sessions, database, operators, schema
 from tests.support import fleet, mariadb
 from tests.support.http_api import Api, serving
 
-_WATCHERS, _WATCH_SECONDS = 200, 20
 _PAGES = (
     "",
     "tasks",
@@ -78,7 +75,7 @@ def _measured(name: str, url: str, home: Path, options: argparse.Namespace) -> l
     app = Engine(from_environment({"TENANTRY_DATABASE_URL": url, "TENANTRY_HOME": str(home)}))
     with serving(app) as site:
         found = _pages(name, site, options.rows, max(options.samples // 10, 5))
-        found += _watched(name, site, home)
+    found += watching.run(name, url, home)
     if not proxy.is_closed():
         proxy.close()
     return found
@@ -132,34 +129,3 @@ def _queries() -> Iterator[list[tuple[str, list[float]]]]:
     finally:
         opened.execute_sql = original
         result += list(found.items())
-
-
-def _watched(name: str, site: Api, home: Path) -> list[Figure]:
-    """Let 200 customers look at their pages; the processor's share is that of this process, clients and server."""
-    key, until = keys.link_key(home), utc_now() + timedelta(hours=1)
-    ready, stop = threading.Barrier(_WATCHERS + 1, timeout=60), threading.Event()
-
-    def watch(number: int) -> None:
-        word = links.sign(key, number, until)
-        with requests.get(f"{site.url}/s/{word}/live", stream=True, timeout=30) as answer:
-            answer.raise_for_status()
-            ready.wait()
-            for _ in answer.iter_lines():
-                if stop.is_set():
-                    return
-
-    threads = [threading.Thread(target=watch, args=(number,), daemon=True) for number in range(1, _WATCHERS + 1)]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    begun, spent = time.monotonic(), time.process_time()
-    stop.wait(_WATCH_SECONDS)
-    share = (time.process_time() - spent) / (time.monotonic() - begun) * 100
-    stop.set()
-    for thread in threads:
-        thread.join(20)
-    return [
-        Figure(
-            name=f"{name}: {_WATCHERS} watch a page at rest", value=share, unit="% of a core", note="clients included"
-        )
-    ]

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.figures import Figure, percentile
 from bench.memory import processor_seconds
+from bench.series import parts
 from orchestrator.config import keys
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import RunResult
@@ -97,16 +98,12 @@ def _fill(rows: int) -> None:
     """Add finished tasks, as many services would have left them."""
     columns = "action, service_id, server_id, status, attempts, started_at, finished_at, result"
     now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')" if is_sqlite() else "UTC_TIMESTAMP(6)"
-    series = (
-        f"(WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < {rows}) SELECT seq FROM n)"
-        if is_sqlite()
-        else f"(SELECT seq FROM seq_1_to_{rows})"
-    )
-    text = (
-        f"INSERT INTO tasks ({columns}) SELECT 'web.domain_present', seq % 20000, seq % 5 + 1, 'done', 1, {now}, {now}, "
-        f"'{{}}' FROM {series} AS numbers"
-    )
-    proxy.execute_sql(text if is_sqlite() else text.replace("%", "%%"))
+    for series in parts(rows):
+        text = (
+            f"INSERT INTO tasks ({columns}) SELECT 'web.domain_present', seq % 20000, seq % 5 + 1, 'done', 1, {now}, {now}, "
+            f"'{{}}' FROM {series} AS numbers"
+        )
+        proxy.execute_sql(text if is_sqlite() else text.replace("%", "%%"))
 
 
 def _measure(samples: int) -> Timings:
