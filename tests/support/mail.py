@@ -21,7 +21,7 @@ ARRIVAL_SECONDS = 30.0
 
 def unverified() -> ssl.SSLContext:
     """Return TLS without a check of the certificate, which is a placeholder at this stage."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo import certificates
+from demo import certificates, outside
 from demo.installation import Installation
-from lab import acme, nodes
+from lab import access, acme, nodes
 from tests.acceptance.stories import world
 from tests.acceptance.stories.conftest import Build
+from tests.acceptance.stories.load import under_load
 
 pytestmark = pytest.mark.lab
 
@@ -46,6 +47,13 @@ def served(site: Installation, domain: str) -> dict[str, set[str]]:
     }
 
 
+def running(site: Installation) -> dict[str, str]:
+    """Return the main process of each daemon that has a certificate, with the moment it was started."""
+    shown = ("systemctl", "show", "--property=MainPID,ExecMainStartTimestampMonotonic", "--")
+    units = {"nginx.service": "web1", "postfix@-.service": "mail1", "dovecot.service": "mail1"}
+    return {unit: access.on(site.lab, node, *shown, unit).stdout for unit, node in units.items()}
+
+
 def test_an_order_goes_green_and_a_renewal_replaces_what_is_served(site: Installation) -> None:
     site.await_service(1001)
     serials = certificates.await_active(site, 1001)
@@ -54,7 +62,8 @@ def test_an_order_goes_green_and_a_renewal_replaces_what_is_served(site: Install
     [web] = [row for row in site.json("ssl", "status", "1001") if row["role"] == "web"]
     assert sorted(web["covered"]) == [DOMAIN, f"www.{DOMAIN}"]
     assert "Pebble" in web["issuer"]
-    with world.watched(site, DOMAIN) as wrong:
+    before = running(site)
+    with under_load(site, DOMAIN, "/", outside.WELCOME, ("http", "https")) as wrong:
         for role in ("web", "mail"):
             site.tenantry("ssl", "renew", "1001", "--role", role, "--wait")
         deadline = time.monotonic() + 120
@@ -62,6 +71,7 @@ def test_an_order_goes_green_and_a_renewal_replaces_what_is_served(site: Install
             assert time.monotonic() < deadline, site.json("ssl", "status", "1001")
             time.sleep(0.5)
     assert wrong == []
+    assert running(site) == before, "loaded anew, none was started anew"
     renewed = certificates.await_active(site, 1001)
     assert served(site, DOMAIN) == {role: {serial} for role, serial in renewed.items()}
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-
 import pytest
 
 from demo import outside
 from demo.installation import Installation
 from lab import access
 from tests.acceptance.stories import rows, world
+from tests.acceptance.stories.load import under_load
 
 pytestmark = pytest.mark.lab
 
-RATE = 50  # requests a second
 # Debian 12 has one PHP; for the switch the same program stands under a second version's names.
 SECOND_PHP = """
 ln -s php-fpm8.2 /usr/sbin/php-fpm8.3
@@ -27,42 +21,6 @@ done
 systemctl daemon-reload
 """
 PAGE = "<?php echo 'alive';"
-
-
-@contextmanager
-def under_load(site: Installation, name: str) -> Iterator[list[str]]:
-    """Ask for a PHP page at a steady rate; the list holds every answer that was not the page."""
-    wrong: list[str] = []
-    sent: list[float] = []
-    stop = threading.Event()
-    address = world.address(site, "web1")
-
-    def ask() -> None:
-        try:
-            status, body = outside.page(address, name, path="/live.php")
-        except OSError as error:
-            wrong.append(str(error))
-            return
-        if status != 200 or "alive" not in body:
-            wrong.append(f"{status} {body[:120]}")
-
-    def drive() -> None:
-        with ThreadPoolExecutor(16) as pool:
-            begin = time.monotonic()
-            while not stop.is_set():
-                pool.submit(ask)
-                sent.append(time.monotonic())
-                stop.wait(max(begin + len(sent) / RATE - time.monotonic(), 0))
-
-    thread = threading.Thread(target=drive)
-    thread.start()
-    try:
-        yield wrong
-    finally:
-        stop.set()
-        thread.join()
-    span = sent[-1] - sent[0]
-    assert len(sent) / span > RATE * 0.8, f"only {len(sent) / span:.1f} requests a second"
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +34,7 @@ def live(site: Installation) -> Installation:
 
 
 def test_a_switch_of_the_version_loses_no_request(live: Installation) -> None:
-    with under_load(live, "shop.test") as wrong:
+    with under_load(live, "shop.test", "/live.php", "alive") as wrong:
         rows.done(live, 1001, "web.php_present", {"version": "8.3"})
         rows.done(live, 1001, "web.php_present", {"version": "8.2"})
         rows.done(live, 1001, "web.php_present", {"version": "8.3"})
@@ -86,7 +44,7 @@ def test_a_switch_of_the_version_loses_no_request(live: Installation) -> None:
 
 
 def test_a_redeploy_loses_no_request(live: Installation) -> None:
-    with under_load(live, "shop.test") as wrong:
+    with under_load(live, "shop.test", "/live.php", "alive") as wrong:
         rows.done(live, 1001, "service.redeploy")
         access.on(live.lab, "web1", "sh", "-c", "echo '# by hand' >>/etc/nginx/tenantry/sites/shop.test.conf")
         rows.done(live, 1001, "service.repair")

@@ -100,7 +100,7 @@ class Web:
 
     def connect(self, name: str, *, v6: bool = False) -> ssl.SSLSocket:
         """Return a TLS connection to the node under a name, its certificate not verified."""
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context.wrap_socket(self._plain(443, v6), server_hostname=name)
 
