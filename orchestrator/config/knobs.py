@@ -243,7 +243,13 @@ KNOBS: Mapping[str, Knob] = {
         _int("usage.retention_days", 400, 62, 3650, "Days of usage history; of older days a row a month is kept"),
         _int("usage.warn_percent", 80, 10, 99, "Percent of a limit from which its use is told"),
         _int("terminate.grace_minutes", 0, 0, 525600, "Minutes between a request to terminate and the removal"),
-        _int("reload.coalesce_seconds", 2, 0, 60, "Seconds within which reloads of one daemon are joined"),
+        _int(
+            "reload.coalesce_seconds",
+            2,
+            0,
+            60,
+            "Seconds that a reload of nginx waits at most for steps about to write; a step that is alone waits for nobody",
+        ),
         _int("dns.ttl", 3600, 60, 604800, "Seconds that default DNS records may be cached"),
         Knob(
             name="dns.hostmaster",

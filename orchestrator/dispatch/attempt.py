@@ -166,6 +166,7 @@ def _request(row: Task, claim: Claim, handlers: Handlers) -> RunRequest | None:
     job = _job(row, server, claim, handlers)
     if job is None:
         return None
+    job = {**job, "reload_seconds": int(fleet.knob_value("reload.coalesce_seconds"))}
     return RunRequest(action=action.name, host=fleet.host(server), job=job, timeout_seconds=action.timeout_seconds)
 
 

@@ -63,6 +63,7 @@ class Steps:
         roles: tuple[str, ...] = (),
         check: bool = False,
         timeout: int = 120,
+        reload_seconds: int | None = None,
     ) -> RunResult:
         """Run one step; with a ``service`` the job carries an owner and a fence, as the orchestrator's jobs do."""
         job: dict[str, Any] = {"action": action, "params": dict(params)}
@@ -71,6 +72,8 @@ class Steps:
             key = f"{action}@{node}"
             job["service"] = {"id": service, "owner": f"s{service}"}
             job["fence"] = {"service": service, "generation": generation, "key": key, "token": number}
+        if reload_seconds is not None:
+            job["reload_seconds"] = reload_seconds
         request = RunRequest(
             action=action, host=host(self.lab, node, roles), job=job, timeout_seconds=timeout, check=check
         )

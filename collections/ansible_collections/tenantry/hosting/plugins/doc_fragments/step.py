@@ -17,6 +17,10 @@ options:
       generation: {description: Generation of the service., type: int, required: true}
       key: {description: Name of the step., type: str, required: true}
       token: {description: Fencing token of the attempt., type: int, required: true}
+  reload_seconds:
+    description: How long a reload waits at most for other steps that are about to write for the same daemon.
+    type: float
+    default: 2.0
 author: The Tenantry team
 attributes:
   check_mode:

@@ -47,7 +47,7 @@ class Step:
     """One run of one module on one node."""
 
     def __init__(self, argument_spec: dict[str, Any], **options: Any) -> None:
-        spec = dict(argument_spec, fence=FENCE_SPEC)
+        spec = dict(argument_spec, fence=FENCE_SPEC, reload_seconds={"type": "float", "default": 2.0})
         self.module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **options)
         self.params: dict[str, Any] = self.module.params
         self.check_mode: bool = self.module.check_mode

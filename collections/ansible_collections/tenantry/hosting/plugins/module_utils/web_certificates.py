@@ -23,6 +23,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils import (
     web_probe,
     web_render,
     web_sites,
+    web_swap,
 )
 from ansible_collections.tenantry.hosting.plugins.module_utils.certificate_pair import Pair
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed
@@ -130,7 +131,7 @@ def _switch(step: Step, domain: str, target: str, redirect: str | None, loaded: 
     goal = target if target.startswith("/") else f"{folder(domain)}/{target}"
     staged = {site: text.replace(f"{link}/", f"{goal}/")} if text else {}
     wanted = {web_sites.https_path(domain): redirect}
-    web_nginx.apply(step, wanted, loaded, link=web_nginx.Link(link, target, staged))
+    web_nginx.apply(step, wanted, loaded, link=web_swap.Link(link, target, staged))
 
 
 def _shows(names: Sequence[str], leaf: bytes) -> bool:

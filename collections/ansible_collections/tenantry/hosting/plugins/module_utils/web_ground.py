@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, web_nginx, web_probe, web_render
+from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, web_nginx, web_probe, web_render, web_swap
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed
 
 _ANYBODY = "unknown.invalid"  # a name no site has: the default site answers
@@ -80,5 +80,5 @@ def _start(step: Step, wanted: Mapping[str, str]) -> None:
     """Put the files in place while nginx is down, tested first, then start it."""
     web_nginx.require_valid(step, wanted)
     for path, content in wanted.items():
-        step.file(path, content, web_nginx.MODE)
+        step.file(path, content, web_swap.MODE)
     switch_on(step, web_nginx.UNIT)

@@ -1,44 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of nginx: compared, tested as a whole tree with the candidates in it, swapped, loaded, asked for; or put back.
 
-A candidate never enters the live tree before ``nginx -t`` passed on a copy of that tree. Whether the running nginx knows
-the files is asked of nginx itself (see ``web_render``), so a step that died between the swap and the reload heals on its
-next run, and so does a file that was put back by hand.
+A candidate never enters the live tree before ``nginx -t`` passed on a copy of that tree. Steps that write at the same time
+share a reload (see ``reloads``). Whether the running nginx knows the files is asked of nginx itself (see ``web_render``), so
+a step that died between the swap and the reload heals on its next run, and so does a file that was put back by hand.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+import time
+from collections.abc import Callable
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, web_links, web_probe, web_workers
+from ansible_collections.tenantry.hosting.plugins.module_utils import (
+    daemon,
+    files,
+    reloads,
+    web_links,
+    web_probe,
+    web_swap,
+    web_workers,
+)
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
+from ansible_collections.tenantry.hosting.plugins.module_utils.web_swap import Link, Swap, Wanted
 
 ROOT = "/etc/nginx"
 TREE = f"{ROOT}/tenantry"
 SITES = f"{TREE}/sites"
 UNIT = "nginx.service"
-MODE = 0o644
+_LOCK = "nginx"
 _STAGE = "/run/tenantry/stage/nginx"
 _TEST_SECONDS = 60.0
 _LOAD_SECONDS = 10.0
-
-Wanted = Mapping[str, str | None]  # path -> content; None where no file may be
-
-
-class Link(NamedTuple):
-    """A symlink that nginx follows, where it should lead, and the files to test as if it led there already."""
-
-    path: str
-    target: str
-    staged: Wanted
-
-    def is_right(self) -> bool:
-        """Whether it leads there."""
-        return web_links.read(self.path) == self.target
 
 
 def apply(
@@ -59,15 +55,24 @@ def apply(
         _compare_only(step, wanted, link)
         return
     require_prepared()
-    with daemon.serialised("nginx"):
-        before = {path: state for path, state in _states(wanted).items() if not _is_right(state, wanted[path])}
-        turned = None if link is None or link.is_right() else link
-        require_valid(step, {**(turned.staged if turned else {}), **{path: wanted[path] for path in before}})
-        if not before and not turned and loaded():
-            return
-        if not before and not turned:
+    with reloads.coming(_LOCK), daemon.serialised(_LOCK):
+        swap = Swap(wanted, link)
+        require_valid(step, swap.candidates)
+        if not swap.is_needed:
+            if loaded():
+                return
             step.note("nginx", "", "loads its files again\n")
-        _swap_and_load(step, {path: wanted[path] for path in before}, turned, loaded, works)
+        swap.make(step)
+        written = time.monotonic()
+    try:
+        _load(step, written, loaded)
+        if works is not None:
+            works()
+    except (StepFailed, OSError):
+        with contextlib.suppress(StepFailed), daemon.serialised(_LOCK):  # what went wrong first is told
+            swap.undo()
+            _reload(step)
+        raise
 
 
 def require_prepared() -> None:
@@ -80,28 +85,11 @@ def require_prepared() -> None:
 
 def _compare_only(step: Step, wanted: Wanted, link: Link | None) -> None:
     for path, content in wanted.items():
-        _ensure(step, path, content)
+        web_swap.ensure(step, path, content)
     if link is not None:
         web_links.point(step, link.path, link.target)
     if daemon.is_active(UNIT) and files.directory_state(TREE) is not None and not step.changed:
         require_valid(step, {})
-
-
-def _states(paths: Wanted) -> dict[str, files.FileState]:
-    return {path: files.read_state(path) for path in paths}
-
-
-def _ensure(step: Step, path: str, content: str | None) -> None:
-    if content is None:
-        step.absent(path)
-    else:
-        step.file(path, content, MODE)
-
-
-def _is_right(state: files.FileState, content: str | None) -> bool:
-    if content is None:
-        return state.content is None
-    return state.content == content.encode() and (state.mode, state.uid, state.gid) == (MODE, 0, 0)
 
 
 def require_valid(step: Step, candidates: Wanted) -> None:
@@ -156,49 +144,22 @@ def _mirror(source: str, target: str, candidates: Wanted) -> None:
         elif "" in inner[name]:
             content = inner[name][""]
             if content is not None:
-                files.replace_file(f"{target}/{name}", content.encode(), MODE)
+                files.replace_file(f"{target}/{name}", content.encode(), web_swap.MODE)
         else:
             os.mkdir(f"{target}/{name}", 0o700)
             _mirror(f"{source}/{name}", f"{target}/{name}", inner[name])
 
 
-def _swap_and_load(
-    step: Step,
-    changes: Wanted,
-    link: Link | None,
-    loaded: Callable[[], bool],
-    works: Callable[[], None] | None,
-) -> None:
-    before, led = _states(changes), web_links.read(link.path) if link else ""
-    try:
-        for path, content in changes.items():
-            _ensure(step, path, content)
-        if link is not None:
-            web_links.point(step, link.path, link.target)
-        if not _load(step, loaded):
-            raise StepFailed("probe", "nginx was told to load the new files but does not answer with them")
-        if works is not None:
-            works()
-    except (StepFailed, OSError):
-        _put_back(before)
-        if link is not None:
-            web_links.replace(link.path, led)
-        daemon.send_hangup(step, UNIT)
-        raise
+def _load(step: Step, written: float, loaded: Callable[[], bool]) -> None:
+    """Let nginx load its files; StepFailed when it does not answer with them, from every worker, within its time."""
+    reloads.joined(_LOCK, written, step.params["reload_seconds"], lambda: _reload(step))
+    if not web_probe.eventually(loaded, _LOAD_SECONDS):
+        raise StepFailed("probe", "nginx was told to load the new files but does not answer with them")
 
 
-def _load(step: Step, loaded: Callable[[], bool]) -> bool:
-    """Tell nginx to load its files; False when it does not answer with them, from every worker, within its time."""
+def _reload(step: Step) -> None:
+    """Tell nginx to load its files and wait until those workers have left that answered with the old ones."""
     workers = web_workers.current(UNIT)
     daemon.send_hangup(step, UNIT)
-    return web_probe.eventually(lambda: all(map(web_workers.has_left, workers)) and loaded(), _LOAD_SECONDS)
-
-
-def _put_back(before: Mapping[str, files.FileState]) -> None:
-    for path, state in before.items():
-        if files.read_state(path).content == state.content:
-            continue
-        if state.content is None:
-            files.remove_file(path)
-        else:
-            files.replace_file(path, state.content, state.mode, state.uid, state.gid)
+    if not web_probe.eventually(lambda: all(map(web_workers.has_left, workers)), _LOAD_SECONDS):
+        raise StepFailed("probe", "nginx was told to load its files, but its workers did not change")

@@ -56,8 +56,8 @@ class _Loopback(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.create_connection(("127.0.0.1", 443 if self._tls else 80), self.timeout)
         if self._tls:
-            context = ssl.create_default_context()
-            # A new site has a placeholder; which certificate it has is the certificate step's question.
+            # A new site has a placeholder; which certificate it has is the certificate step's question. So no roots are loaded.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 

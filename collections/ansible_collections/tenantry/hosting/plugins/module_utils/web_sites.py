@@ -14,6 +14,7 @@ from ansible_collections.tenantry.hosting.plugins.module_utils import (
     web_nginx,
     web_probe,
     web_render,
+    web_swap,
 )
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed
 
@@ -94,7 +95,7 @@ def withdraw(step: Step, username: str, domains: Iterable[str], more: Iterable[s
     web_nginx.apply(step, wanted, lambda: not any(_is_served(domain, wanted) for domain in gone))
 
 
-def _is_served(domain: str, wanted: web_nginx.Wanted) -> bool:
+def _is_served(domain: str, wanted: web_swap.Wanted) -> bool:
     """Whether the running nginx still has the site; a name that another site has by now is that site's affair."""
     if web_render.SITE_WORD not in web_probe.loaded_marks(domain):
         return False
