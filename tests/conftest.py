@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-step",
         action="store_true",
-        help="interrupt a deploy on nodes after every step instead of every third; the model in tests/integration/life "
+        help="interrupt a deploy on nodes after every step instead of every fifth; the model in tests/integration/life "
         "is interrupted after every one in any case",
     )
 

@@ -8,9 +8,15 @@ from tests.acceptance.conftest import Build
 
 __all__ = ["Build", "interruptions"]
 STEPS = 15  # of the deploy chain of a split service with two DNS servers, the last one included
-FIRST = {"redeploy": 0, "suspend": 1, "terminate": 2, "kill": 2}  # with every third step, each is somebody's turn
+EVERY = 5
+FIRST = {
+    "redeploy": 0,
+    "suspend": 1,
+    "terminate": 2,
+    "kill": 3,
+}  # so each has other steps; --every-step gives all to all
 
 
 def interruptions(config: pytest.Config, by: str) -> range:
     """Return after how many steps of a deploy something happens in between."""
-    return range(STEPS) if config.getoption("--every-step") else range(FIRST[by], STEPS, 3)
+    return range(STEPS) if config.getoption("--every-step") else range(FIRST[by], STEPS, EVERY)

@@ -24,6 +24,7 @@ from orchestrator.models.usage import UsageCurrent
 from orchestrator.store import fleet as knobs
 from orchestrator.store import tasks, usage_statistics
 from orchestrator.store.usage_intake import replace
+from tests.integration.pages.conftest import once
 from tests.support import browser as chrome
 from tests.support import fleet
 from tests.support.bench import Bench
@@ -75,6 +76,7 @@ def platform(bench: Bench) -> Bench:
     return bench
 
 
+@once
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible_small_and_its_scripts_obey_the_policy(
     site: Api, platform: Bench, signed_in: SignedIn, scheme: str
@@ -168,6 +170,7 @@ def test_the_bulk_controls_do_what_they_say(site: Api, platform: Bench, signed_i
     assert {"tasks cancel", "tasks run-now", "tasks retry", "tasks delete", "tasks clean", "task force-fail"} <= told
 
 
+@once
 def test_what_cannot_be_undone_takes_the_domain_typed_out(site: Api, platform: Bench, signed_in: SignedIn) -> None:
     page = signed_in()
     page.goto(f"{site.url}/console/services/1001")
@@ -208,6 +211,7 @@ def test_settings_are_those_of_the_registry_and_say_who(site: Api, platform: Ben
     assert knobs.knob_value("tasks.backoff_minutes") == "2,4"
 
 
+@once
 def test_how_much_a_server_takes_is_changed_in_place(site: Api, platform: Bench, signed_in: SignedIn) -> None:
     page = signed_in()
     page.goto(f"{site.url}/console/servers/web1")
@@ -242,6 +246,7 @@ def test_statistics_are_those_of_the_command_line(
     assert page.locator(f"td[title='{told[1]['value']}']").count() == 1
 
 
+@once
 def test_no_word_of_a_node_or_a_customer_becomes_a_part_of_a_page(
     site: Api, platform: Bench, signed_in: SignedIn
 ) -> None:
@@ -261,6 +266,7 @@ def test_no_word_of_a_node_or_a_customer_becomes_a_part_of_a_page(
         assert "<img src=x" not in page.content(), path
 
 
+@once
 def test_no_page_holds_a_secret(site: Api, platform: Bench, signed_in: SignedIn) -> None:
     secrets = {Service.get_by_id(1001).password_hash, Service.get_by_id(1001).reset_code} - {""}
     page = signed_in()
@@ -272,6 +278,7 @@ def test_no_page_holds_a_secret(site: Api, platform: Bench, signed_in: SignedIn)
         assert not any(secret in text for secret in secrets), path
 
 
+@once
 def test_keys_lead_from_page_to_page(site: Api, platform: Bench, signed_in: SignedIn) -> None:
     page = signed_in()
     page.keyboard.press("g")
@@ -287,6 +294,7 @@ def test_keys_lead_from_page_to_page(site: Api, platform: Bench, signed_in: Sign
     assert {cell.strip() for cell in page.locator("tbody td:nth-child(5)").all_inner_texts()} == {"1002"}
 
 
+@once
 def test_the_queue_refreshes_by_itself_but_not_under_a_hand(site: Api, platform: Bench, signed_in: SignedIn) -> None:
     page = signed_in()
     page.goto(f"{site.url}/console/tasks?status=queued")

@@ -24,6 +24,7 @@ from orchestrator.plan.certificates.chain import Trust
 from orchestrator.store import fleet as knobs
 from orchestrator.store import tasks
 from orchestrator.store.usage_intake import replace
+from tests.integration.pages.conftest import once
 from tests.support import browser as chrome
 from tests.support import fleet
 from tests.support.bench import Bench
@@ -123,6 +124,7 @@ def test_a_failure_is_explained_and_try_again_recovers(site: Api, chromium: Brow
     assert ConsoleAudit.get().actor == "link:1001"
 
 
+@once
 def test_an_own_certificate_goes_in_and_out(site: Api, chromium: Browser, bench: Bench, link: Link) -> None:
     order(bench)
     leaf, key = certificate_of("shop.test", "www.shop.test")
@@ -229,6 +231,7 @@ def test_another_sites_form_and_too_many_clicks_are_refused(site: Api, bench: Be
     assert Task.select().where(Task.action == "service.sync_usage").count() == 1
 
 
+@once
 def test_what_a_machine_or_a_person_wrote_is_never_a_part_of_the_page(
     site: Api, chromium: Browser, bench: Bench, link: Link
 ) -> None:
@@ -246,6 +249,7 @@ def test_what_a_machine_or_a_person_wrote_is_never_a_part_of_the_page(
     assert "<img src=x" not in answer.text
 
 
+@once
 def test_the_page_may_be_framed_by_the_billing_system_alone(site: Api, bench: Bench, link: Link) -> None:
     order(bench)
     policy = site.ask("GET", link(1001), None).headers

@@ -13,7 +13,7 @@ from orchestrator.models.operator import ConsoleAudit
 from orchestrator.models.service import Service
 from orchestrator.models.task import Task
 from orchestrator.store import plans, tasks
-from tests.integration.pages.conftest import Visitor
+from tests.integration.pages.conftest import Visitor, once
 from tests.integration.pages.test_console import ORDER, XSS
 from tests.support import browser as chrome
 from tests.support import fleet
@@ -96,6 +96,7 @@ def test_who_may_only_look_sees_it_and_may_not_ask(site: Api, platform: Bench, s
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@once
 def test_what_was_filled_in_is_planned_and_what_is_grave_needs_no_typing(
     site: Api, platform: Bench, signed_in: Callable[..., Page]
 ) -> None:
