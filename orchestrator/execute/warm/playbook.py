@@ -39,6 +39,8 @@ EACH_ITS_OWN = frozenset(
 )
 _CACHE = "ansiballz_cache"  # ansible's name for it, below its temporary folder
 _WORKER_SECONDS = 10.0
+# New objects after which a fork looks for garbage. It lives for a second: with Python's 700 a tenth of that went into looking.
+_OBJECTS = 50_000
 _PRELOADED = (
     (loader.connection_loader, "ssh"),
     (loader.become_loader, "sudo"),
@@ -125,6 +127,7 @@ def forget() -> None:
         raise RuntimeError("the play that was run has left a thread behind")
     _forget_workers()
     gc.freeze()  # a collection in a fork does not touch, and so copy, what was there before
+    gc.set_threshold(_OBJECTS, 10, 10)
 
 
 def _forget_workers() -> None:
