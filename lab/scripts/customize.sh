@@ -31,7 +31,7 @@ systemctl --root="$ROOT" mask --quiet console-getty.service getty.target systemd
 mkdir -p "$ROOT/etc/systemd/journald.conf.d" "$ROOT/etc/ssh/sshd_config.d"
 printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n' >"$ROOT/etc/systemd/journald.conf.d/lab.conf"
 # Without UseDNS no a login waits for a reverse lookup whenever the resolver is the thing under test.
-# The key exchange that also resists quantum computers takes 50 ms of two processors at every login, and tests log in often.
+# The key exchange that also resists quantum computers costs a tenth of a second of the processor at every login, and tests log in often.
 printf 'UseDNS no\nPasswordAuthentication no\nPermitRootLogin no\nKexAlgorithms curve25519-sha256\n' >"$ROOT/etc/ssh/sshd_config.d/lab.conf"
 
 chroot "$ROOT" groupadd --gid 1000 "$LOGIN"
