@@ -11,7 +11,7 @@ SPREAD := --numprocesses 2 --dist worksteal
 LABS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help packages setup lock check check-playbooks check-syntax check-types check-style check-reference reference format test test-unit test-integration test-acceptance demo demo-down lab-up lab-down bench clean
+.PHONY: help packages setup lock check check-playbooks check-syntax check-types check-style check-reference reference format test test-unit test-integration test-acceptance demo demo-down lab-image lab-up lab-down bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,13 +57,16 @@ format: setup ## Format the Python code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: packages setup check test-unit test-integration test-acceptance ## The whole suite; ends with the lab taken down
+test: packages setup check test-unit ## The whole suite; ends with the lab taken down
+	$(MAKE) --no-print-directory --jobs 2 lab-image test-integration
+	$(MAKE) --no-print-directory test-acceptance
 
 test-unit: setup ## Pure rules and contracts, no server needed
 	$(BIN)/pytest $(SPREAD) tests/unit tests/contract
 
+# A third process: a part of these tests waits for clocks and for other processes.
 test-integration: setup ## Real MariaDB and SQLite
-	$(BIN)/pytest $(SPREAD) tests/integration
+	$(BIN)/pytest --numprocesses 3 --dist worksteal tests/integration
 
 test-acceptance: setup ## Real nodes: a few processes side by side, each with a lab of its own
 	tools/with-lab $(BIN)/pytest --numprocesses $(LABS) --dist loadfile --no-loadscope-reorder tests/acceptance
@@ -73,6 +76,9 @@ demo: packages setup ## Boot the lab, order one service and prove it from outsid
 
 demo-down: ## Remove every trace of the demo
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo down; else $(PYTHON) -m lab down; fi
+
+lab-image:
+	$(PYTHON) -m lab image
 
 lab-up: packages ## Boot the lab's nodes
 	$(PYTHON) -m lab up
