@@ -21,10 +21,9 @@ for name in [name for name in os.environ if name.startswith("TENANTRY_")]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of the long runs."""
     parser.addoption(
-        "--every-step",
+        "--thorough",
         action="store_true",
-        help="interrupt a deploy on nodes after every step instead of every fifth; the model in tests/integration/life "
-        "is interrupted after every one in any case",
+        help="interrupt a deploy on nodes after every step instead of every fifth, and run every Molecule scenario",
     )
 
 

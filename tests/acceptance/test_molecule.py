@@ -1,4 +1,8 @@
-"""Every Molecule scenario runs on the lab's nodes: create, prepare, converge, idempotence, verify, destroy."""
+"""Molecule's scenarios run on the lab's nodes: create, prepare, converge, idempotence, verify, destroy.
+
+By default one of them: what the others prepare and verify is a part of tests/acceptance/{web,mail,dns,playbooks} too. They are
+how somebody who works on a role tries it, and ``--thorough`` runs them all.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,14 @@ SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecul
 
 
 def test_there_are_scenarios() -> None:
-    assert "default" in SCENARIOS
+    assert {"default", "web", "mail", "dns"} <= set(SCENARIOS)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "scenario" in metafunc.fixturenames:
+        metafunc.parametrize("scenario", SCENARIOS if metafunc.config.getoption("--thorough") else ["default"])
+
+
 def test_scenario(lab: Lab, scenario: str, tmp_path: Path) -> None:
     before = nodes.known(lab)
     scripts = Path(sys.executable).parent

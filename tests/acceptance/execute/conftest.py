@@ -11,12 +11,21 @@ from lab.config import Lab
 from orchestrator.execute.settings import PLAIN, WARM
 from tests.acceptance.execute.bench import NODE, Bench, marked
 
+_OWN_MODE = ("test_daemon", "test_service_file")
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is only about a waiting interpreter has nothing to show in the mode that has none."""
-    moot = [item for item in items if "warm" in getattr(item, "fixturenames", ()) and "[plain]" in item.name]
+    """What would be the same in the second mode is left out of it: see ``_is_moot``."""
+    moot = [item for item in items if _is_moot(item)]
     config.hook.pytest_deselected(items=moot)
     items[:] = [item for item in items if item not in moot]
+
+
+def _is_moot(item: pytest.Item) -> bool:
+    """Whether the test is about a waiting interpreter, or has an orchestrator with a mode of its own."""
+    callspec = getattr(item, "callspec", None)
+    is_plain = callspec is not None and callspec.params.get("bench") == PLAIN
+    return is_plain and ("warm" in getattr(item, "fixturenames", ()) or item.path.stem in _OWN_MODE)
 
 
 @pytest.fixture(scope="package")

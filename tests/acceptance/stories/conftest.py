@@ -14,9 +14,9 @@ FIRST = {
     "suspend": 1,
     "terminate": 2,
     "kill": 3,
-}  # so each has other steps; --every-step gives all to all
+}  # so each has other steps; --thorough gives all to all
 
 
 def interruptions(config: pytest.Config, by: str) -> range:
     """Return after how many steps of a deploy something happens in between."""
-    return range(STEPS) if config.getoption("--every-step") else range(FIRST[by], STEPS, EVERY)
+    return range(STEPS) if config.getoption("--thorough") else range(FIRST[by], STEPS, EVERY)
