@@ -129,9 +129,9 @@ def try_every_text(fresh: Lab, steps: Steps, action: str) -> None:
             assert result.message, path
         else:  # where it is legitimate it is put back, so that the trees can be compared
             assert steps.run(node, action, params, service=SERVICE).outcome.is_success
-    marks = dict.fromkeys(("__ansible_type", "__ansible_unsafe", "ansible_connection"), "local")
-    result = steps.run(node, action, {**params, **marks}, service=SERVICE)
-    assert not result.outcome.is_success and all(name in result.message for name in marks), result
+    for key in ("__ansible_type", "__ansible_unsafe", "ansible_connection"):
+        result = steps.run(node, action, {**params, key: "local"}, service=SERVICE)
+        assert not result.outcome.is_success, (key, result)
 
 
 def test_an_engineer_runs_a_playbook_by_hand_with_the_servers_table(fresh: Lab, steps: Steps, tmp_path: Path) -> None:
