@@ -69,7 +69,7 @@ test-integration: setup ## Real MariaDB and SQLite
 	$(BIN)/pytest --numprocesses 3 --dist worksteal tests/integration
 
 test-acceptance: setup ## Real nodes: a few processes side by side, each with a lab of its own
-	tools/with-lab $(BIN)/pytest --numprocesses $(LABS) --dist loadgroup --no-loadscope-reorder tests/acceptance
+	tools/with-lab $(BIN)/pytest --numprocesses $(LABS) --dist loadfile --no-loadscope-reorder tests/acceptance
 
 demo: packages setup ## Boot the lab, order one service and prove it from outside
 	$(BIN)/python -m demo

@@ -28,44 +28,17 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # before anybody asks which
 
 NAMES = tuple(node.name for node in world.NODES)
 Build = Callable[..., Installation]
-# What shares nodes that take a minute to prepare stays in one process; the longest groups begin first, so that none is left
-# alone at the end. Stories are two groups: all of them would take longer than everything else.
-_GROUPS = (
-    "stories-2",
-    "stories-1",
-    "mail",
-    "web",
-    "execute",
-    "playbooks",
-    "dns",
-    "usage",
-    "test_demo",
-    "test_molecule",
+# Files of four minutes and more begin first, so that none of them is left alone at the end.
+_LONGEST = (
+    *("test_wishes", "test_every_playbook", "test_molecule", "test_killed", "test_web_certificates"),
+    *("test_repair", "test_mail_certificates", "test_demo", "test_web_removal", "test_vanity"),
 )
-_STORIES = (
-    "test_killed",
-    "test_wishes",
-    "test_repair",
-    "test_termination",
-    "test_order",
-    "test_redeploy",
-)  # of the first group
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell which tests belong into one process, those of the longest groups first."""
-    rank = {name: number for number, name in enumerate(_GROUPS)}
-    items.sort(key=lambda item: rank.get(_group(item), len(rank)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    folder, name = item.path.parent.name, item.path.stem
-    if folder in ("stories", "pages"):
-        return "stories-1" if name in _STORIES else "stories-2"
-    return name if folder == "acceptance" else folder
+    """Put the tests of the longest files first."""
+    rank = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture(scope="session")
