@@ -8,7 +8,7 @@ from tests.acceptance.conftest import Build
 
 __all__ = ["Build", "interruptions"]
 STEPS = 15  # of the deploy chain of a split service with two DNS servers, the last one included
-EVERY = 5
+EVERY = 7
 FIRST = {
     "redeploy": 0,
     "suspend": 1,

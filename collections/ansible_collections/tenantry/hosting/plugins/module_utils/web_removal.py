@@ -118,8 +118,8 @@ class _Shredder:
             try:
                 act()
                 return
-            except FileNotFoundError:
-                return
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                return  # gone, or of another kind since we looked: the next look sees it
             except PermissionError:
                 _with_flags_cleared(parent, name, act)
                 return
