@@ -27,6 +27,7 @@ from orchestrator.models.task import Operation, Task
 
 _WATCHERS, _SECONDS = 200, 20
 _STEPS = 14  # of the deploy of a split service
+_NOTICED_SECONDS = 6  # a page at rest is looked at every five seconds
 _PATIENCE = 60.0
 
 
@@ -36,7 +37,7 @@ def run(name: str, url: str, home: Path) -> list[Figure]:
         found = _measured(f"{name}: {_WATCHERS} watch a page at rest", pid)
         for service in range(1, _WATCHERS + 1):
             _deploying(service)
-        time.sleep(6)  # a page at rest is looked at every five seconds, then it notices
+        time.sleep(_NOTICED_SECONDS)
         return [*found, *_measured(f"{name}: {_WATCHERS} watch a deploy", pid)]
 
 

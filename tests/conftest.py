@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="interrupt a deploy on nodes after every step instead of every seventh, and run every Molecule scenario",
+        help="interrupt a deploy on nodes after every step, run every Molecule scenario, try every text in removals too",
     )
 
 

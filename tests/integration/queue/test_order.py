@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.models.fleet import Counter
 from orchestrator.models.service import Placement, Service
 from orchestrator.models.task import LogEntry, Operation, Task
+from orchestrator.store import fleet as fleets
 from orchestrator.store import services, snapshots, tasks, timeline
 from tests.support import fleet
 from tests.support.bench import Bench
@@ -51,6 +52,14 @@ def test_the_dkim_key_becomes_a_record_and_a_new_serial_on_both_servers(bench: B
     for one in written:
         assert one.job["params"]["serial"] == serial
         assert "p=QUJD" in one.job["params"]["rrsets"][0]["records"][0]
+
+
+def test_every_job_says_how_long_a_reload_may_wait_for_others(bench: Bench) -> None:
+    fleet.build()
+    fleets.set_knob("reload.coalesce_seconds", "7", "test")
+    order()
+    bench.settle()
+    assert {one.job["reload_seconds"] for one in bench.executor.requests} == {7}
 
 
 def test_redeploy_runs_the_chain_again_and_keeps_the_serial(bench: Bench) -> None:

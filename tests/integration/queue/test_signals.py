@@ -20,14 +20,14 @@ class Interrupted(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         """Be interrupted."""
         del timeout
-        with self._cond:  # type: ignore[attr-defined]
+        with self._cond:
             signal.raise_signal(signal.SIGTERM)
         return False
 
     def set(self) -> None:
         """Say so where a real event would wait for ever."""
-        assert self._cond.acquire(blocking=False), "the handler waits for a lock that its own thread holds"  # type: ignore[attr-defined]
-        self._cond.release()  # type: ignore[attr-defined]
+        assert self._cond.acquire(blocking=False), "the handler waits for a lock that its own thread holds"
+        self._cond.release()
 
 
 @pytest.fixture(autouse=True)
