@@ -33,7 +33,7 @@ def page(address: str, name: str, *, tls: bool = False, path: str = "/") -> tupl
     try:
         connection.request("GET", path, headers={"Host": name})
         answer = connection.getresponse()
-        return answer.status, answer.read(1_000_000).decode("utf-8", "replace")
+        return answer.status, answer.read().decode("utf-8", "replace")
     finally:
         connection.close()
 
