@@ -9,7 +9,7 @@
     ├── job.json            0600, what the playbook reads; the only file that holds a secret
     ├── inventory.json      one host
     ├── known_hosts         its pinned keys
-    ├── ansible.cfg         empty: no other configuration is read
+    ├── ansible.cfg         all but empty: no other configuration is read
     ├── helper.err          what the helper printed when it broke
     ├── env/settings        ansible-runner's
     ├── home/ tmp/          ANSIBLE_HOME, HOME and TMPDIR
@@ -37,6 +37,8 @@ from orchestrator.execute import processes, target
 logger = structlog.get_logger(__name__)
 
 _REMOVALS = 3
+# Ansible asks for a task's result every millisecond otherwise: dozens of attempts at once then take most of a core for asking.
+_CONFIGURATION = "[defaults]\ninternal_poll_interval = 0.005\n"
 _NAME = re.compile(r"[act]-[0-9a-f]{32}")
 
 
@@ -60,7 +62,7 @@ def attempt(
             _write(directory / "job.json", document)
             _write(directory / "inventory.json", target.inventory(host, connection))
             _write(directory / "known_hosts", target.known_hosts(host))
-            _write(directory / "ansible.cfg", "[defaults]\n")
+            _write(directory / "ansible.cfg", _CONFIGURATION)
             _write(directory / "helper.err", "")
             _write(directory / "env" / "settings", json.dumps(settings))
             yield directory

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
 import threading
+import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ansible.cli
 from ansible import constants, context
+from ansible.cli.arguments import option_helpers
 from ansible.cli.playbook import PlaybookCLI
 from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.parsing.vault import VaultSecretsContext
@@ -46,6 +49,8 @@ _PRELOADED = (
     (loader.become_loader, "sudo"),
     (loader.shell_loader, "sh"),
     (loader.action_loader, "normal"),
+    (loader.action_loader, "ansible.builtin.validate_argument_spec"),
+    (loader.lookup_loader, "ansible.builtin.file"),
 )
 
 
@@ -100,14 +105,18 @@ def _own_settings() -> list[str]:
 
 
 def _is_own(about: Mapping[str, Any]) -> bool:
+    """True for a setting that differs; folders of plugins below ansible's home do not: the plugins' loaders have theirs."""
     variables = {entry.get("name") for entry in about.get("env") or ()}
-    return bool(variables & EACH_ITS_OWN) or "ANSIBLE_HOME" in str(about.get("default"))
+    is_at_home = "ANSIBLE_HOME" in str(about.get("default")) and about.get("type") != "pathspec"
+    return bool(variables & EACH_ITS_OWN) or is_at_home
 
 
 def preload() -> None:
     """Import what only ansible's own forks use: they take it with them when they end."""
     for plugins, name in _PRELOADED:
         plugins.get(name, class_only=True)
+    # asked for once for every option of the command line, of which there are forty in five kinds
+    option_helpers.inspect = types.SimpleNamespace(signature=functools.cache(inspect.signature))
 
 
 def forget() -> None:

@@ -45,6 +45,7 @@ def main() -> int:
     if code != 0:
         raise RuntimeError(f"the priming play ended with {code}")
     compiled.compile_all(Path(order["project_root"]))
+    importlib.import_module("orchestrator.execute.warm.parsed").parse_all(Path(order["project_root"]))
     playbook.preload()
     playbook.forget()
     cache = Path(order["directory"]) / "modules"

@@ -45,7 +45,7 @@ def insert(site: Installation, service: int, params: dict[str, Any], action: str
     quoted = json.dumps(params).replace("'", "''")
     statement = f"INSERT INTO tasks (action, service_id, params) VALUES ('{action}', {service}, '{quoted}');"
     file = site.database_url.removeprefix("sqlite:///")
-    subprocess.run(["sqlite3", file, ".timeout 5000", statement], check=True, capture_output=True, timeout=30)
+    subprocess.run(["sqlite3", file, ".timeout 20000", statement], check=True, capture_output=True, timeout=30)
 
 
 def address(site: Installation, node: str) -> str:
