@@ -48,6 +48,7 @@ def main() -> int:
     importlib.import_module("orchestrator.execute.warm.parsed").parse_all(Path(order["project_root"]))
     playbook.preload()
     playbook.forget()
+    importlib.import_module("orchestrator.execute.warm.inline").keep_tasks_here()
     cache = Path(order["directory"]) / "modules"
     cache.mkdir(mode=0o700)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks here

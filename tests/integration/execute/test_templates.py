@@ -34,6 +34,49 @@ PLAY = """\
       tenantry.hosting.report:
         results: "{{ [{'facts': said}] }}"
 """
+# Whatever ansible does between tasks, and who does it.
+LONG = """\
+- name: Probe
+  hosts: web
+  gather_facts: false
+  vars:
+    ansible_connection: local
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    by: "{{ lookup('ansible.builtin.pipe', 'echo $PPID') }}"
+  handlers:
+    - name: Told
+      ansible.builtin.set_fact: {told: "{{ by }}"}
+  tasks:
+    - name: Keep a fact
+      ansible.builtin.set_fact: {first: "{{ by }}"}
+    - name: Run a module for each word
+      ansible.builtin.command: {argv: [echo, "{{ word }}"]}
+      loop: [one, two]
+      loop_control: {loop_var: word}
+      register: echoed
+      changed_when: true
+      notify: Told
+    - name: Keep a variable to itself
+      ansible.builtin.debug: {msg: "{{ mine }}"}
+      vars: {mine: here}
+    - name: Skip
+      ansible.builtin.fail: {msg: never}
+      when: mine is defined
+    - name: Rescue
+      block:
+        - name: Fail
+          ansible.builtin.fail: {msg: "{{ absent | default('no') }}"}
+      rescue:
+        - name: Know why
+          ansible.builtin.set_fact: {why: "{{ ansible_failed_result.msg }}"}
+    - name: Tell
+      ansible.builtin.meta: flush_handlers
+    - name: Report the result
+      tenantry.hosting.report:
+        results: "{{ [{'facts': {'words': words, 'why': why, 'by': [first, told, by]}}] }}"
+      vars:
+        words: "{{ echoed.results | map(attribute='stdout') | list }}"
+"""
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqvXqvJ1c0Wl1r2jTn0o8iK0xQwqvHk4pFzP3o1e9aB"
 
 
@@ -43,6 +86,7 @@ def executor(tmp_path: Path) -> Iterator[AnsibleExecutor]:
     folder = tmp_path / "playbooks" / "probe"
     folder.mkdir(parents=True)
     (folder / "here.yml").write_text(PLAY)
+    (folder / "long.yml").write_text(LONG)
     (tmp_path / "collections").symlink_to(PROJECT_ROOT / "collections")
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -61,11 +105,11 @@ def warm(executor: AnsibleExecutor) -> Launcher:
     return executor.warm
 
 
-def run(executor: AnsibleExecutor, say: str, name: str = "here1") -> RunResult:
-    """Run the playbook on this machine, under the name of some server that nobody connects to."""
+def run(executor: AnsibleExecutor, say: str, name: str = "here1", action: str = "probe.here") -> RunResult:
+    """Run a playbook on this machine, under the name of some server that nobody connects to."""
     host = Host(name=name, address="127.0.0.1", login="nobody", roles=("web",), host_keys=(KEY,), port=9)
-    job = {"action": "probe.here", "params": {"say": say}}
-    request = RunRequest(action="probe.here", host=host, job=job, timeout_seconds=60)
+    job = {"action": action, "params": {"say": say}}
+    request = RunRequest(action=action, host=host, job=job, timeout_seconds=60)
     return executor.run(request, lambda: False)
 
 
@@ -92,6 +136,19 @@ def test_it_comes_out_as_the_plain_way_does(executor: AnsibleExecutor) -> None:
         result.facts.pop("tmp")
         result.facts.pop("by")
     assert (forked.outcome, forked.facts, forked.warnings) == (started.outcome, started.facts, started.warnings)
+
+
+def test_all_tasks_are_done_in_the_plays_process_and_come_out_as_in_forks(executor: AnsibleExecutor) -> None:
+    warm(executor)
+    forked = run(executor, "word", action="probe.long")
+    forker, executor.warm = executor.warm, None
+    started = run(executor, "word", action="probe.long")
+    executor.warm = forker
+    assert (len(set(forked.facts.pop("by"))), len(set(started.facts.pop("by")))) == (1, 3)
+    assert (forked.outcome, forked.message, forked.facts) == (started.outcome, started.message, started.facts)
+    assert forked.facts == {"words": ["one", "two"], "why": "no"}
+    told = [[(event.task, event.status, event.message) for event in result.events] for result in (forked, started)]
+    assert told[0] == told[1]
 
 
 def test_it_holds_no_open_file_of_the_play_that_primed_it(executor: AnsibleExecutor) -> None:
