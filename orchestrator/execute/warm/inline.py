@@ -23,7 +23,7 @@ def keep_tasks_here() -> None:
     strategy.WorkerProcess = _Here
 
 
-class _Here(WorkerProcess):
+class _Here(WorkerProcess):  # type: ignore[misc]  # ansible has no type information
     """What ansible takes for the process of a task."""
 
     def start(self) -> None:
