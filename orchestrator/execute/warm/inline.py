@@ -28,7 +28,8 @@ class _Here(WorkerProcess):  # type: ignore[misc]  # ansible has no type informa
 
     def start(self) -> None:
         """Run the task and send its result to the play's own thread for results."""
-        task, host = self._task.copy(), self._host
+        task, host = self._task.copy(exclude_parent=True), self._host
+        task._parent = self._task._parent  # a task reads its blocks and roles and changes none of them
         with _task.TaskContext(task):
             outcome = self._outcome(task)
         result = _RawTaskResult(host=host, task=self._task, return_data=outcome, task_fields=task.dump_attrs())
