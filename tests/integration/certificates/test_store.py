@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import keys
+from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.certificates import CertificateState as State
 from orchestrator.core.errors import LeaseLost
 from orchestrator.models.base import database
@@ -111,8 +115,16 @@ def test_the_one_that_expires_first_comes_first(db: str) -> None:
     assert [row.service_id for row in found] == [3, 3, 2, 2, 1, 1]
 
 
+def claimant(url: str, owner: str, due: datetime) -> subprocess.Popen[str]:
+    """Start a process that claims what is due; it begins when it is told to."""
+    command = [sys.executable, "-m", "tests.support.claimant", owner, due.isoformat()]
+    environment = {"PATH": os.environ["PATH"], "TENANTRY_DATABASE_URL": url}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT, stdin=pipe, stdout=pipe, text=True)
+
+
 def test_42_of_a_thousand_each_is_claimed_by_one(db: str) -> None:
-    """Three at once, until nothing is left."""
+    """Three processes at once, until nothing is left."""
 
     def provide_all() -> None:
         for service in range(500):
@@ -120,16 +132,20 @@ def test_42_of_a_thousand_each_is_claimed_by_one(db: str) -> None:
 
     transaction(provide_all)
 
-    def work(owner: int) -> list[int]:
-        found: list[int] = []
-        with session():
-            while rows := certificates.claim(str(owner), LEASE, 50, NOW + timedelta(hours=1)):
-                found += [row.id for row in rows]
-        return found
-
-    with ThreadPoolExecutor(3) as pool:
-        everything = [number for found in pool.map(work, range(3)) for number in found]
-    everything += work(4)  # who found all that it wanted taken by the others has stopped early
+    due = NOW + timedelta(hours=1)
+    processes = [claimant(db, str(number), due) for number in range(3)]
+    for process in processes:  # all are up before one begins
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    everything = [number for process in processes for number in json.loads(process.communicate(timeout=120)[0])]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    with session():  # who found all that it wanted taken by the others has stopped early
+        while rows := certificates.claim("4", LEASE, 50, due):
+            everything += [row.id for row in rows]
     assert len(everything) == len(set(everything)) == 1000
 
 
