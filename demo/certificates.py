@@ -16,7 +16,7 @@ from demo.outside import Unproven
 from lab import acme
 
 _SECONDS = 10
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 2.0  # a command each time, which takes half a second of a core
 
 
 def use_lab(site: Installation) -> None:
