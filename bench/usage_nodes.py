@@ -38,7 +38,7 @@ with routing:
         domain, owner = "shop%d.test" % number, "s%d" % number
         address = "postmaster@" + domain
         for table in ("main.domains (domain, owner, quota_mb, mailboxes)", "accounts.domains (domain, owner, quota_mb)"):
-            values = (domain, owner, 100, 5) if "main" in table else (domain, owner, 100)
+            values = (domain, owner, 100, 5) if table.startswith("main.") else (domain, owner, 100)
             routing.execute("INSERT INTO %s VALUES (%s)" % (table, ", ".join("?" * len(values))), values)
         routing.execute("INSERT INTO main.mailboxes (address, domain, owner) VALUES (?, ?, ?)", (address, domain, owner))
         routing.execute("INSERT INTO accounts.accounts (address, domain, local_part, owner, password_hash, quota_mb) "
