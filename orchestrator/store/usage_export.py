@@ -9,7 +9,6 @@ from orchestrator.models.service import Service
 from orchestrator.models.usage import UsageCurrent
 from orchestrator.plan.usage import days
 from orchestrator.plan.usage.metrics import METRICS, SNAPSHOT
-from orchestrator.store.usage_intake import chunks
 
 _SERVICES = 50  # read at a time
 COLUMNS = ("service_id", "tenant", "domain", "metric", "value", "unit", "period", "collected_at")
@@ -36,7 +35,7 @@ def rows(
     columns = [Service.username if name == "tenant" else _column(name) for name in COLUMNS]
     query: Any = UsageCurrent.select(*columns).join(Service, on=(Service.id == UsageCurrent.service_id))
     ordered = query.order_by(UsageCurrent.service_id, UsageCurrent.period, UsageCurrent.metric)
-    for part in chunks(_numbers() if service_id is None else [service_id], _SERVICES):
+    for part in _services() if service_id is None else [[service_id]]:
         for row in list(ordered.where(wanted & (UsageCurrent.service_id << part)).tuples()):
             yield dict(zip(COLUMNS, row, strict=True))
 
@@ -45,9 +44,15 @@ def _column(name: str) -> Any:
     return getattr(Service if name == "domain" else UsageCurrent, name)
 
 
-def _numbers() -> list[int]:
-    rows: Any = Service.select(Service.id).order_by(Service.id).tuples()
-    return [number for (number,) in rows]
+def _services() -> Iterator[list[int]]:
+    """Yield the numbers of all services, some at a time."""
+    last = 0
+    while True:
+        rows: Any = Service.select(Service.id).where(Service.id > last).order_by(Service.id).limit(_SERVICES).tuples()
+        if not (part := [number for (number,) in rows]):
+            return
+        yield part
+        last = part[-1]
 
 
 def whmcs(month: int, service_id: int | None) -> dict[str, Any]:
