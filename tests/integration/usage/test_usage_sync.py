@@ -166,6 +166,17 @@ def test_the_export_for_whmcs_equals_what_is_shown_with_zeros(usage: Usage) -> N
     assert {(row["metric"], row["period"]): row["value"] for row in rows} == shown
 
 
+def test_the_export_of_all_is_that_of_each_however_many_are_read_at_a_time(
+    usage: Usage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage.say("web", {"s1": WEB, "s2": WEB})
+    usage.sync()
+    each = [row for number in (1, 2) for row in usage_export.rows(202611, number, only_month=False)]
+    for size in (1, 2, 3):
+        monkeypatch.setattr(usage_export, "_SERVICES", size)
+        assert list(usage_export.rows(202611, None, only_month=False)) == each != []
+
+
 def test_sums_top_trend_and_retention(usage: Usage) -> None:
     usage.say("web", {"s1": WEB | {"disk": 10}, "s2": WEB | {"disk": 30}})
     usage.sync()
