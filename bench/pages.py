@@ -103,14 +103,14 @@ def _pages(name: str, site: Api, rows: int, samples: int) -> list[Figure]:
         slowest = max(queries, key=lambda one: percentile(one[1], 0.5))
         note = f"median {percentile(times, 0.5):.1f} ms, {size / 1000:.0f} kB, slowest query {percentile(slowest[1], 0.5):.1f} ms"
         if percentile(slowest[1], 0.5) > 50:
-            note += f": {slowest[0][:300]}"
+            note += f": {slowest[0][-300:]}"
         found.append(Figure(name=f"{name}: /console/{path}", value=percentile(times, 0.95), unit="ms", note=note))
     return found
 
 
 @contextlib.contextmanager
 def _queries() -> Iterator[list[tuple[str, list[float]]]]:
-    """Yield what fills with each query's text and its milliseconds."""
+    """Yield what fills with each query's text, with what was asked for, and its milliseconds."""
     opened = proxy.obj
     found: dict[str, list[float]] = {}
     original = opened.execute_sql
@@ -120,7 +120,8 @@ def _queries() -> Iterator[list[tuple[str, list[float]]]]:
         try:
             return original(sql, *rest, **more)
         finally:
-            found.setdefault(sql, []).append((time.perf_counter() - begun) * 1000)
+            asked = f"{sql} {rest[0] if rest else ''}"  # of one text, one status may be quick and another slow
+            found.setdefault(asked, []).append((time.perf_counter() - begun) * 1000)
 
     result: list[tuple[str, list[float]]] = []
     opened.execute_sql = timed

@@ -57,20 +57,26 @@ def understood(text: str) -> Search:
 
 
 def tasks(statuses: list[str], search: Search, before: int | None, size: int = SIZE) -> Page[Task]:
-    """Return tasks, the newest first. What no single index has in order is read in parts, and the heads are merged."""
-    found = {row.id: row for query in _parts(statuses, search) for row in _head(query, before, size)}
-    return _page(sorted(found.values(), key=lambda row: -row.id)[: size + 1], size)
+    """Return tasks, the newest first. What no single index has in order is read in parts, and the heads are merged.
+
+    The numbers are read from an index that has nothing else to offer, and the rows by their numbers: asked for both at once,
+    MariaDB sorts a million rows rather than walk down an index.
+    """
+    numbers = {number for query in _parts(statuses, search) for number in _head(query, before, size)}
+    shown = sorted(numbers, reverse=True)[: size + 1]
+    rows = Task.select(*_COLUMNS).where(Task.id << shown[:size]).order_by(Task.id.desc())
+    return Page(rows=list(rows), more=shown[size - 1] if len(shown) > size else None)
 
 
-def _head(query: Any, before: int | None, size: int) -> Any:
+def _head(query: Any, before: int | None, size: int) -> list[int]:
     if before is not None:
         query = query.where(Task.id < before)
-    return query.order_by(Task.id.desc()).limit(size + 1)
+    return [number for (number,) in query.order_by(Task.id.desc()).limit(size + 1).tuples()]
 
 
 def _parts(statuses: list[str], search: Search) -> list[Any]:
-    """Return queries of which each is answered by one index, in order of the id."""
-    everything = Task.select(*_COLUMNS)
+    """Return queries for numbers of which each is answered by one index, in order of the id."""
+    everything = Task.select(Task.id)
     if search.kind == "nothing":
         return []
     if search.kind in ("task", "service"):  # a number may be either; a service has few tasks
