@@ -21,7 +21,7 @@ pm = ondemand
 pm.max_children = 5
 END
   php-fpm8.2 -t 2>/dev/null
-  systemctl reload php8.2-fpm
+  systemctl reload-or-restart php8.2-fpm  # nobody else uses this one
   cat > "/etc/nginx/conf.d/floor-$user.conf" <<END
 server {
   listen 80;
@@ -60,7 +60,7 @@ dns() {
 
 undo() {
   rm -rf /srv/floor /etc/nginx/conf.d/floor-*.conf /etc/php/8.2/fpm/pool.d/floor-*.conf
-  if id "$user" >/dev/null 2>&1; then systemctl reload php8.2-fpm nginx && userdel "$user"; fi
+  if id "$user" >/dev/null 2>&1; then systemctl stop php8.2-fpm && systemctl reload nginx && userdel "$user"; fi
   if command -v pdnsutil >/dev/null; then pdnsutil delete-zone "$domain" >/dev/null 2>&1 || true; fi
 }
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible._internal._templating._engine import TemplateEngine, TemplateOptions
 from ansible._internal._templating._jinja_bits import _TemplateCompileContext
 from jinja2.environment import Environment
-
-_FILES = ("playbooks/*/*.yml", "roles/*/tasks/*.yml", "roles/*/defaults/*.yml", "roles/*/handlers/*.yml")
 
 
 def keep() -> None:
@@ -46,20 +42,13 @@ def _escapes_backslashes() -> bool:
     return bool(context and context.escape_backslashes)
 
 
-def compile_all(project_root: Path) -> int:
-    """Compile every template in the playbooks and roles; return how many there are."""
-    engine, found = TemplateEngine(), set(_texts(project_root))
+def compile_all(parsed: Any) -> int:
+    """Compile every template in what the files of playbooks and roles hold; return how many there are."""
+    engine, found = TemplateEngine(), set(_templates(parsed))
     for text in found:
         with contextlib.suppress(Exception):  # one that is broken is so for whoever uses it, and is told there
             engine._compile_template(text, TemplateOptions.DEFAULT)
     return len(found)
-
-
-def _texts(project_root: Path) -> Iterator[str]:
-    for pattern in _FILES:
-        for path in project_root.glob(pattern):
-            with contextlib.suppress(yaml.YAMLError, UnicodeDecodeError, OSError):
-                yield from _templates(yaml.safe_load(path.read_text()))
 
 
 def _templates(value: Any) -> Iterator[str]:

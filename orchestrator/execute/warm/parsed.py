@@ -7,10 +7,13 @@ asks again gets it by ansible's own way. A file that changes ends the template (
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 
 _FILES = (
@@ -19,23 +22,14 @@ _FILES = (
 )
 
 
-def parse_all(project_root: Path) -> int:
-    """Parse every file of the playbooks and roles, and let each fork have each of them once; return how many there are."""
+def parse_all(project_root: Path) -> Mapping[str, Any]:
+    """Parse every file of the playbooks and roles and let each fork have each of them once; return what they hold, by path."""
     loader, known = DataLoader(), {}
-    for pattern in _FILES:
-        for path in project_root.glob(pattern):
-            parsed = _parsed(loader, str(path))
-            if parsed is not None:
-                known[str(path)] = parsed
+    for path in (str(path) for pattern in _FILES for path in project_root.glob(pattern)):
+        with contextlib.suppress(AnsibleError, OSError, UnicodeError):  # whoever uses a broken one is told by ansible
+            known[path] = loader.load_from_file(path, cache="none", unsafe=True, trusted_as_template=True)
     DataLoader.load_from_file = _giving(known, DataLoader.load_from_file)
-    return len(known)
-
-
-def _parsed(loader: DataLoader, path: str) -> Any:
-    try:
-        return loader.load_from_file(path, cache="none", unsafe=True, trusted_as_template=True)
-    except Exception:  # noqa: BLE001 - one that is broken is so for whoever uses it, and is told there
-        return None
+    return known
 
 
 def _giving(known: dict[str, Any], load: Any) -> Any:

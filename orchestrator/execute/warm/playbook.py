@@ -112,7 +112,7 @@ def _is_own(about: Mapping[str, Any]) -> bool:
 
 
 def preload() -> None:
-    """Import what only ansible's own forks use: they take it with them when they end."""
+    """Import what the priming play has not, or only in a process of its own that has ended."""
     for plugins, name in _PRELOADED:
         plugins.get(name, class_only=True)
     # asked for once for every option of the command line, of which there are forty in five kinds

@@ -44,8 +44,8 @@ def main() -> int:
     code = playbook.run(command, environment)
     if code != 0:
         raise RuntimeError(f"the priming play ended with {code}")
-    compiled.compile_all(Path(order["project_root"]))
-    importlib.import_module("orchestrator.execute.warm.parsed").parse_all(Path(order["project_root"]))
+    parsed = importlib.import_module("orchestrator.execute.warm.parsed")
+    compiled.compile_all(parsed.parse_all(Path(order["project_root"])))
     playbook.preload()
     playbook.forget()
     importlib.import_module("orchestrator.execute.warm.inline").keep_tasks_here()

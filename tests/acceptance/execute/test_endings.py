@@ -63,7 +63,7 @@ def while_it_works(bench: Bench, then: Callable[[], None]) -> threading.Thread:
 
 
 def of_ansible(bench: Bench) -> list[int]:
-    """Return the ansible-playbook processes, the first one is the parent of the workers."""
+    """Return the ansible-playbook processes, the first one is the play; where it forks for its tasks the others are those."""
     return named("ansible-playboo", bench.run_root)
 
 

@@ -37,7 +37,7 @@ def loaded(path: Path, **options: Any) -> Any:
 
 
 def test_it_is_given_once_and_then_read(play: Path, tmp_path: Path) -> None:
-    assert parse_all(tmp_path) == 1
+    assert list(parse_all(tmp_path)) == [str(play)]
     play.write_text(NEW)
     assert [loaded(play), loaded(play)] == [[{"name": "{{ old }}"}], [{"name": "{{ new }}"}]]
 
@@ -61,6 +61,6 @@ def test_who_asks_in_another_way_gets_ansibles_answer(play: Path, tmp_path: Path
 
 def test_a_broken_file_is_told_by_ansible_to_whom_it_concerns(play: Path, tmp_path: Path) -> None:
     play.write_text("- name: [\n")
-    assert parse_all(tmp_path) == 0
+    assert not parse_all(tmp_path)
     with pytest.raises(AnsibleError, match="YAML parsing failed"):
         loaded(play)
