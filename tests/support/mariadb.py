@@ -42,6 +42,7 @@ class MariaServer:
                 "mariadbd",
                 "--no-defaults",
                 f"--datadir={self.folder / 'data'}",
+                f"--tmpdir={self.folder / 'tmp'}",
                 f"--socket={self.socket}",
                 f"--port={self.port}",
                 "--bind-address=127.0.0.1",
@@ -126,7 +127,13 @@ def _place() -> str | None:
 
 
 def _install(folder: Path) -> None:
-    options = [f"--datadir={folder / 'data'}", "--skip-test-db", "--auth-root-authentication-method=normal"]
+    """Fill the data directory. A server that starts empties its place for temporary tables: each has one of its own."""
+    (folder / "tmp").mkdir()
+    if os.geteuid() == 0:
+        for path in (folder, folder / "tmp"):
+            shutil.chown(path, "mysql", "mysql")
+    places = [f"--datadir={folder / 'data'}", f"--tmpdir={folder / 'tmp'}"]
+    options = [*places, "--skip-test-db", "--auth-root-authentication-method=normal"]
     owner = ["--user=mysql"] if os.geteuid() == 0 else []
     command = ["mariadb-install-db", "--no-defaults", *options, *owner]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -139,8 +146,6 @@ def server(options: Sequence[str] = ()) -> Iterator[MariaServer]:
     """Start a server in a temporary folder, with more options of its program, and remove both afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tenantry-mariadb-", dir=_place()))
     try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, "mysql", "mysql")
         _install(folder)
         running = MariaServer(folder, options)
         running.start()
