@@ -38,7 +38,7 @@ END
   tries=0  # nginx says that it reloads before it does
   until curl --silent --fail --max-time 5 --output /dev/null --header "Host: $domain" http://127.0.0.1/; do
     tries=$((tries + 1))
-    [ "$tries" -lt 250 ]
+    if [ "$tries" -ge 250 ]; then echo "nginx was reloaded and does not show $domain"; exit 1; fi
     sleep 0.02
   done
 }

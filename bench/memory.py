@@ -34,10 +34,21 @@ def family(pid: int) -> list[int]:
     while rest:
         one = rest.pop()
         found.append(one)
-        with suppress(OSError):  # it has ended meanwhile
-            for children in Path(f"/proc/{one}/task").glob("*/children"):
-                rest += [int(number) for number in children.read_text().split()]
+        rest += [child for thread in _threads(one) for child in _children(thread)]
     return found
+
+
+def _threads(pid: int) -> list[Path]:
+    with suppress(OSError):  # it has ended meanwhile
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    return []
+
+
+def _children(thread: Path) -> list[int]:
+    """Return the processes that a thread has made; one thread that has ended hides none of the others'."""
+    with suppress(OSError):
+        return [int(number) for number in (thread / "children").read_text().split()]
+    return []
 
 
 def processor_seconds(pid: int) -> float:
