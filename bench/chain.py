@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,10 @@ class Recorder:
         wanted = request.action == "mail.dkim_present"
         key = {"domain": params.get("domain"), "selector": params.get("selector"), "public_key": _SOME_KEY}
         return RunResult(outcome=Outcome.CHANGED, facts={"dkim": key} if wanted else {})
+
+    def run_all(self, requests: Sequence[RunRequest], cancelled: Sequence[Any]) -> list[RunResult]:
+        """Remember each."""
+        return [self.run(*one) for one in zip(requests, cancelled, strict=True)]
 
     def tally(self) -> dict[str, int]:
         """Nothing is counted."""

@@ -1,11 +1,12 @@
-"""One attempt at one task: a ladder of guard clauses, each with its own fate."""
+"""Attempts at tasks, one or several that share a run: a ladder of guard clauses, each with its own fate."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ logger = structlog.get_logger(__name__)
 _INTERNAL = "an internal error; see the log"
 
 Apply = Callable[[], dict[str, Any]]
+_Ended = tuple[RunResult, Apply | None]  # and what is stored with it
 Intents = Mapping[str, Callable[[Task], Apply]]  # action -> prepare; what it returns runs in the transaction
 Locals = Mapping[str, Callable[[Task], dict[str, Any]]]
 Outside = Mapping[str, Callable[[Task, Callable[[], bool]], Apply]]  # asks the world first; what it returns is recorded
@@ -53,20 +55,61 @@ class Handlers:
     answers: Answers = field(default_factory=dict)
 
 
-def run(claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> TaskStatus | None:
-    """Carry out one claimed task and record how it ended; None when the lease was lost meanwhile.
+@dataclass(frozen=True)
+class _Begun:
+    """A claimed task and what is to be done: something on a server, or nothing any more, for it has ended."""
+
+    claim: Claim
+    row: Task
+    cancelled: Callable[[], bool]
+    todo: RunRequest | _Ended
+
+
+def run(claims: Sequence[Claim], handlers: Handlers, is_cancelled: Callable[[int], bool]) -> list[TaskStatus | None]:
+    """Carry out claimed tasks and record how each ended; None for one whose lease was lost meanwhile.
+
+    Several are of one action on one server and share a run there. ``is_cancelled`` is asked with a task's number.
 
     A database that is away for a while delays the record and loses nothing. Raises Unavailable when it is still away
     after the lease was lost or the orchestrator is asked to stop.
     """
+    begun = [_begin(claim, handlers, partial(is_cancelled, claim.task_id)) for claim in claims]
+    ended = _ended(begun, handlers)
+    return [_recorded(one, *how) for one, how in zip(begun, ended, strict=True)]
+
+
+def _begin(claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> _Begun:
     row = patiently(lambda: tasks.get(claim.task_id), cancelled)
-    result, effects = _carry_out(row, claim, handlers, cancelled)
+    return _Begun(claim, row, cancelled, _carry_out(row, claim, handlers, cancelled))
+
+
+def _ended(begun: Sequence[_Begun], handlers: Handlers) -> list[_Ended]:
+    """Return how each ended; those that need their server are done by one run."""
+    asked = [(one, one.todo) for one in begun if isinstance(one.todo, RunRequest)]
+    found: dict[int, RunResult] = {}
+    if asked:
+        results = handlers.executor.run_all([todo for _, todo in asked], [one.cancelled for one, _ in asked])
+        found = {one.claim.task_id: result for (one, _), result in zip(asked, results, strict=True)}
+    return [
+        _from_server(one.row, found[one.claim.task_id], handlers) if isinstance(one.todo, RunRequest) else one.todo
+        for one in begun
+    ]
+
+
+def _from_server(row: Task, said: RunResult, handlers: Handlers) -> _Ended:
+    result = _overtaken(row, said)
+    if result.outcome.is_success and row.action in handlers.answers:
+        return result, lambda: handlers.answers[row.action](row, result)
+    return result, facts_effect(row, result)
+
+
+def _recorded(one: _Begun, result: RunResult, effects: Apply | None) -> TaskStatus | None:
     try:
-        status = patiently(lambda: _record(claim, result, effects), cancelled)
+        status = patiently(lambda: _record(one.claim, result, effects), one.cancelled)
     except LeaseLost as lost:
-        logger.warning("late result", action=row.action, task=row.id, error=str(lost))
+        logger.warning("late result", action=one.row.action, task=one.row.id, error=str(lost))
         return None
-    _log(row, result, status)
+    _log(one.row, result, status)
     return status
 
 
@@ -84,9 +127,8 @@ def _log(row: Task, result: RunResult, status: TaskStatus) -> None:
     )
 
 
-def _carry_out(
-    row: Task, claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]
-) -> tuple[RunResult, Apply | None]:
+def _carry_out(row: Task, claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> RunRequest | _Ended:
+    """Do what needs no server, or return what to ask it."""
     if row.cancel_requested:
         return RunResult(outcome=Outcome.CANCELLED, message="cancelled before it began"), None
     try:
@@ -108,10 +150,7 @@ def _carry_out(
         return RunResult(outcome=Outcome.FAILED, reason="internal", message=_INTERNAL), None
     if request is None:
         return RunResult(outcome=Outcome.CANCELLED, reason="superseded", message="superseded by a newer request"), None
-    result = _overtaken(row, handlers.executor.run(request, cancelled))
-    if result.outcome.is_success and row.action in handlers.answers:
-        return result, lambda: handlers.answers[row.action](row, result)
-    return result, facts_effect(row, result)
+    return request
 
 
 def _ask_outside(row: Task, handlers: Handlers, cancelled: Callable[[], bool]) -> tuple[RunResult, Apply]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
 from orchestrator.core.errors import Unavailable
-from orchestrator.dispatch import attempt
+from orchestrator.dispatch import attempt, together
 from orchestrator.dispatch.owner import is_dead, owner_name
 from orchestrator.store import claim as claims
 from orchestrator.store import fleet, leases, tasks
@@ -45,11 +45,11 @@ class Worker:
     def pass_once(self) -> int:
         """Claim what is due and begin it; returns how many tasks were begun."""
         with session():
-            batch = int(fleet.knob_value("tasks.batch_size"))
+            batch, per_run = (int(fleet.knob_value(name)) for name in ("tasks.batch_size", "tasks.per_run"))
             taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - len(self._running))
-        for one in taken:
+        for group in together.groups(taken, per_run):
             with self._lock:
-                self._running[one] = self._pool.submit(self._attempt, one)
+                self._running |= dict.fromkeys(group, self._pool.submit(self._attempt, group))
         return len(taken)
 
     def is_new(self) -> bool:
@@ -103,18 +103,20 @@ class Worker:
         self._handlers.executor.close()
         return clean
 
-    def _attempt(self, one: Claim) -> None:
+    def _attempt(self, group: Sequence[Claim]) -> None:
+        numbers = [one.task_id for one in group]
         try:
-            attempt.run(one, self._handlers, lambda: one.task_id in self._stop_now)
+            attempt.run(group, self._handlers, self._stop_now.__contains__)
         except Unavailable as error:
             # The work may be done and only its record is missing: the step is idempotent, and the lease tells the rest.
-            logger.warning("result not recorded", action="record", task=one.task_id, error=str(error))
+            logger.warning("result not recorded", action="record", tasks=numbers, error=str(error))
         except Exception:
-            logger.exception("attempt crashed", action="crash", task=one.task_id)
+            logger.exception("attempt crashed", action="crash", tasks=numbers)
         finally:
             with self._lock:
-                self._running.pop(one, None)
-                self._stop_now.discard(one.task_id)
+                for one in group:
+                    self._running.pop(one, None)
+                self._stop_now.difference_update(numbers)
             self._wake.set()
 
     def _heartbeat_loop(self) -> None:

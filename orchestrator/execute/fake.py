@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.execute.base import Cancelled
 
 _POLL_SECONDS = 0.01
 Script = Callable[[RunRequest], RunResult | None]  # None: the default answer
@@ -41,7 +43,7 @@ class NoopExecutor:
         """Nothing is counted."""
         return {}
 
-    def run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
+    def run(self, request: RunRequest, cancelled: Cancelled) -> RunResult:
         """Pretend to run the playbook; asks ``cancelled`` while it waits."""
         began = time.monotonic()
         step = step_of(request)
@@ -54,6 +56,11 @@ class NoopExecutor:
                 self._running[request.host.name] -= 1
                 self._steps[step] -= 1
         return replace(result, duration_seconds=time.monotonic() - began)
+
+    def run_all(self, requests: Sequence[RunRequest], cancelled: Sequence[Cancelled]) -> list[RunResult]:
+        """Pretend to run them all at once, as each would be alone."""
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(self.run, requests, cancelled))
 
     def answer(self, request: RunRequest) -> RunResult:  # noqa: ARG002 - for those that depend on it
         """Return how the attempt ends."""
@@ -73,7 +80,7 @@ class NoopExecutor:
             if self._steps[step] > 1:
                 history.overlaps.append(step)
 
-    def _wait(self, cancelled: Callable[[], bool]) -> bool:
+    def _wait(self, cancelled: Cancelled) -> bool:
         end = time.monotonic() + self.seconds
         while (left := end - time.monotonic()) > 0:
             if cancelled():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.records import Host, RunRequest
-from orchestrator.execute import environment
+from orchestrator.execute import environment, workspace
 from orchestrator.execute.settings import ExecutorSettings
 
 RUNNER_SETTINGS = {"suppress_output_file": True, "suppress_ansible_output": True, "pexpect_timeout": 1}
@@ -16,17 +16,16 @@ _BACKSTOP_SECONDS = 30  # ansible-runner's own deadline comes after ours
 
 
 def order(
-    settings: ExecutorSettings, request: RunRequest, host: Host, playbook: Path, directory: Path
+    settings: ExecutorSettings, request: RunRequest, host: Host, playbook: Path, directory: Path, jobs: int = 1
 ) -> Mapping[str, Any]:
-    """Return what the helper of one attempt is told; ``host`` is the request's, checked."""
+    """Return what the helper of one attempt at so many jobs is told; ``host`` is the request's, checked."""
     return {
         "attempt": directory.name,
         "directory": str(directory),
         "project_root": str(settings.project_root),
         "playbook": str(playbook),
         "inventory": str(directory / "inventory.json"),
-        "job_file": str(directory / "job.json"),
-        "limit": host.name,
+        "job_files": [str(file) for file in workspace.job_files(directory, jobs)],
         "connect": environment.connect_ahead(directory, host, settings.private_key, settings.connect_timeout),
         "check": request.check,
         "timeout_seconds": request.timeout_seconds + _BACKSTOP_SECONDS,

@@ -11,7 +11,8 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from orchestrator.core.names import shown
 from orchestrator.core.records import Host, RunRequest, RunResult
 from orchestrator.core.states import Outcome
 from orchestrator.execute import environment, job, orders, supervise, target, workspace
-from orchestrator.execute.classify import classify
+from orchestrator.execute.base import Cancelled
+from orchestrator.execute.classify import classify, classify_each
 from orchestrator.execute.settings import WARM, ExecutorSettings
 from orchestrator.execute.supervise import Cause, Ended, Helper
 from orchestrator.execute.text import Mask
@@ -36,17 +38,18 @@ logger = structlog.get_logger(__name__)
 _ACTION = re.compile(r"[a-z]{1,20}\.[a-z]{1,30}(?:_[a-z]{1,30}){0,5}")
 _DAY = 86_400
 _PRIMING = Path(__file__).parent / "warm" / "priming.yml"
+_NOT_BEGUN = RunResult(outcome=Outcome.CANCELLED, reason="cancelled", message="stopped on request")
 _NOBODY = Host(name="nobody", address="127.0.0.1", login="nobody", roles=("web",), host_keys=())
 
 
 @dataclass(frozen=True)
 class _Checked:
-    """A request of which nothing is in doubt any more."""
+    """Requests of which nothing is in doubt any more: one, or several of one action on one server."""
 
-    request: RunRequest
+    request: RunRequest  # the first of them
     host: Host
     playbook: Path
-    document: str
+    documents: tuple[str, ...]
 
 
 class AnsibleExecutor:
@@ -66,7 +69,7 @@ class AnsibleExecutor:
             if swept:
                 logger.info("leftovers removed", attempts=len(swept))
 
-    def run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
+    def run(self, request: RunRequest, cancelled: Cancelled) -> RunResult:
         """Run the playbook of ``request.action`` on ``request.host`` and return how it ended."""
         began = time.monotonic()
         try:
@@ -76,6 +79,17 @@ class AnsibleExecutor:
         except OSError as error:
             result = _controller_failed(error)
         return replace(result, duration_seconds=time.monotonic() - began)
+
+    def run_all(self, requests: Sequence[RunRequest], cancelled: Sequence[Cancelled]) -> list[RunResult]:
+        """Run one playbook for several jobs on one server; what that run does not tell of a job, a run of its own does."""
+        if len(requests) == 1:
+            return [self.run(requests[0], cancelled[0])]
+        found = self._run_together(requests, cancelled)
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(self._or_alone, found, requests, cancelled))
+
+    def _or_alone(self, found: RunResult | None, request: RunRequest, cancelled: Cancelled) -> RunResult:
+        return found or (_NOT_BEGUN if cancelled() else self.run(request, cancelled))
 
     def tally(self) -> Mapping[str, int]:
         """Return what has happened since the last call; see Launcher and Pool for the words."""
@@ -93,22 +107,45 @@ class AnsibleExecutor:
         if self._connections:
             self._connections.close()
 
-    def _run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
+    def _run(self, request: RunRequest, cancelled: Cancelled) -> RunResult:
         host, playbook, document = target.check(request.host), self._playbook(request), job.document(request.job)
         refused = self._refusal(host)
         if refused:
             return refused
-        checked = _Checked(request, host, playbook, document)
+        ended = self._ended(_Checked(request, host, playbook, (document,)), cancelled)
+        ended.complaint = Mask(request.job).text(ended.complaint)
+        return classify(ended, host, request.timeout_seconds)
+
+    def _run_together(
+        self, requests: Sequence[RunRequest], cancelled: Sequence[Cancelled]
+    ) -> Sequence[RunResult | None]:
+        """Return what one run tells of each job; nothing where any of them could keep it from beginning."""
+        began, first = time.monotonic(), requests[0]
+        unknown: list[RunResult | None] = [None] * len(requests)
+        try:
+            host, documents = target.check(first.host), tuple(job.document(one.job) for one in requests)
+            if self._refusal(host):
+                return unknown
+            checked = _Checked(first, host, self._playbook(first), documents)
+            ended = self._ended(checked, lambda: any(ask() for ask in cancelled))
+        except (InvalidInput, OSError) as error:  # each by itself says whose fault it is, and why
+            logger.info("run for several not possible", action=first.action, error=str(error))
+            return unknown
+        seconds = time.monotonic() - began
+        found = classify_each(ended, host, len(requests))
+        return [replace(result, duration_seconds=seconds) if result else None for result in found]
+
+    def _ended(self, checked: _Checked, cancelled: Cancelled) -> Ended:
+        """Make an attempt, and one more the plain way when a forked one ended without a word."""
         ended = self._attempt(checked, cancelled, self.warm)
         if self.warm and ended.forked and ended.broke_off:
             self.warm.doubt("lost")
             ended = self._attempt(checked, cancelled, None)
         if ended.survivors:
-            logger.error("processes survived SIGKILL", action=request.action, processes=ended.survivors)
-        ended.complaint = Mask(request.job).text(ended.complaint)
-        return classify(ended, host, request.timeout_seconds)
+            logger.error("processes survived SIGKILL", action=checked.request.action, processes=ended.survivors)
+        return ended
 
-    def _attempt(self, checked: _Checked, cancelled: Callable[[], bool], warm: Launcher | None) -> Ended:
+    def _attempt(self, checked: _Checked, cancelled: Cancelled, warm: Launcher | None) -> Ended:
         """Make an attempt: forked from a template where there is one, the plain way otherwise."""
         settings = self._settings
 
@@ -120,11 +157,13 @@ class AnsibleExecutor:
         plugin = target.SSH_WITH_INTERPRETER if warm else target.SSH
         with (
             workspace.attempt(
-                settings.run_root, checked.host, checked.document, orders.RUNNER_SETTINGS, connection=plugin
+                settings.run_root, checked.host, checked.documents, orders.RUNNER_SETTINGS, connection=plugin
             ) as directory,
             self._connection(checked.host, directory, warm) as lent,
         ):
-            order = orders.order(settings, checked.request, checked.host, checked.playbook, directory)
+            order = orders.order(
+                settings, checked.request, checked.host, checked.playbook, directory, len(checked.documents)
+            )
             variables, limits = orders.variables(settings, directory), self._limits(checked.request)
             ended = supervise.supervise(order, variables, limits, cancelled, start)
             lent.is_over = ended.cause is Cause.EXIT and not ended.broke_off
@@ -138,7 +177,7 @@ class AnsibleExecutor:
         return contextlib.nullcontext(Lent())
 
     def _directory(self, host: Host) -> contextlib.AbstractContextManager[Path]:
-        return workspace.attempt(self._settings.run_root, host, "{}", {}, "c")
+        return workspace.attempt(self._settings.run_root, host, ["{}"], {}, "c")
 
     def _open_connection(self, host: Host, directory: Path, what: str) -> tuple[list[str], Mapping[str, str]]:
         settings = self._settings
@@ -153,7 +192,7 @@ class AnsibleExecutor:
             action="execute.prime", host=_NOBODY, job={"action": "execute.prime", "params": {}}, timeout_seconds=60
         )
         document = job.document(request.job)
-        with workspace.attempt(settings.run_root, _NOBODY, document, orders.RUNNER_SETTINGS, "t") as directory:
+        with workspace.attempt(settings.run_root, _NOBODY, [document], orders.RUNNER_SETTINGS, "t") as directory:
             order = orders.order(settings, request, _NOBODY, _PRIMING, directory)
             template = Template(order, orders.variables(settings, directory), directory)
             try:

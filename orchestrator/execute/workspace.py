@@ -6,7 +6,7 @@
 ├── c-07d2…/                0700, the like for an open connection, with its socket
 └── a-5f0c…/                0700, one attempt; its name marks every process of the attempt
     ├── alive               lock: held by the orchestrator for as long as it runs the attempt
-    ├── job.json            0600, what the playbook reads; the only file that holds a secret
+    ├── job.json            0600, what the playbook reads; the only file that holds a secret. Of several jobs: job-2.json…
     ├── inventory.json      one host
     ├── known_hosts         its pinned keys
     ├── ansible.cfg         all but empty: no other configuration is read
@@ -25,7 +25,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,12 @@ _NAME = re.compile(r"[act]-[0-9a-f]{32}")
 def attempt(
     run_root: Path,
     host: Host,
-    document: str,
+    documents: Sequence[str],
     settings: Mapping[str, Any],
     kind: str = "a",
     connection: str = target.SSH,
 ) -> Iterator[Path]:
-    """Yield a fresh directory for one attempt and remove it, whatever happens; raises OSError.
+    """Yield a fresh directory for one attempt at these jobs and remove it, whatever happens; raises OSError.
 
     ``kind`` is "a" for an attempt, "t" for a template and "c" for an open connection; ``connection`` is ansible's plugin.
     """
@@ -59,8 +59,10 @@ def attempt(
         try:
             for name in ("home", "tmp", "env"):
                 (directory / name).mkdir(mode=0o700)
-            _write(directory / "job.json", document)
-            _write(directory / "inventory.json", target.inventory(host, connection))
+            files = job_files(directory, len(documents))
+            for file, document in zip(files, documents, strict=True):
+                _write(file, document)
+            _write(directory / "inventory.json", target.inventory(host, [str(file) for file in files], connection))
             _write(directory / "known_hosts", target.known_hosts(host))
             _write(directory / "ansible.cfg", _CONFIGURATION)
             _write(directory / "helper.err", "")
@@ -68,6 +70,11 @@ def attempt(
             yield directory
         finally:
             _remove_or_warn(directory)
+
+
+def job_files(directory: Path, count: int) -> list[Path]:
+    """Return where the jobs of an attempt are."""
+    return [directory / "job.json", *(directory / f"job-{number}.json" for number in range(2, count + 1))]
 
 
 @contextlib.contextmanager
@@ -141,8 +148,9 @@ def _remove_or_warn(directory: Path) -> None:
 
 
 def remove(directory: Path) -> None:
-    """Remove a directory with everything in it, its secret first. Raises OSError."""
-    (directory / "job.json").unlink(missing_ok=True)
+    """Remove a directory with everything in it, its secrets first. Raises OSError."""
+    for file in directory.glob("job*.json"):
+        file.unlink(missing_ok=True)
     for _ in range(_REMOVALS):  # a process that is just ending may still write
         with contextlib.suppress(OSError):
             shutil.rmtree(directory)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from orchestrator.core.errors import NotFound
 from orchestrator.core.states import Role
 
+_SHORT_SECONDS = 120
 PLAN = "service.plan"
 LOOKS = frozenset(
     {PLAN}
@@ -29,6 +30,11 @@ class Action:
     def is_of_server(self) -> bool:
         """True when it concerns a server and no service."""
         return self.name.startswith("server.")
+
+    @property
+    def shares_run(self) -> bool:
+        """True when its steps are so short that several on one server may be carried out by one run."""
+        return self.kind == "step" and self.timeout_seconds <= _SHORT_SECONDS
 
     @property
     def playbook(self) -> str:

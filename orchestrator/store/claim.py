@@ -45,11 +45,14 @@ class Claim:
 
     task_id: int
     token: int
+    action: str = ""
+    server_id: int = 0  # 0: a step of the orchestrator itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Candidate:
     id: int
+    action: str
     server_id: int  # 0: a step of the orchestrator itself
     service_id: int
     priority: int
@@ -86,7 +89,8 @@ def _claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
             started_at=now,
         ).where((Task.id == candidate.id) & (Task.status == TaskStatus.QUEUED))
         if taken.execute():
-            claims.append(Claim(task_id=candidate.id, token=token))
+            where, what = candidate.server_id, candidate.action
+            claims.append(Claim(task_id=candidate.id, token=token, action=what, server_id=where))
     return claims
 
 
@@ -156,32 +160,47 @@ def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[_Candida
     """Return the first due tasks of a lane."""
     service_id = int(lane.split(":")[1])
     query = (
-        Task.select(Task.id, Task.priority, Task.run_after)
+        Task.select(Task.id, Task.action, Task.priority, Task.run_after)
         .where((Task.status == TaskStatus.QUEUED) & (Task.lane == lane) & (Task.run_after <= now))
         .order_by(Task.priority, Task.run_after, Task.id)
         .limit(take)
     )
     return [
         _Candidate(
-            id=row.id, server_id=server_id, service_id=service_id, priority=row.priority, run_after=row.run_after
+            id=row.id,
+            action=row.action,
+            server_id=server_id,
+            service_id=service_id,
+            priority=row.priority,
+            run_after=row.run_after,
         )
         for row in query
     ]
 
 
 def _choose(candidates: list[_Candidate], slots: dict[int, int], busy: Tally[int], limit: int) -> list[_Candidate]:
-    """Pick by priority, then the service with the least running, then age, as long as the server has a slot."""
+    """Pick by priority, then the service with the least running, then age, as long as the server has a slot.
+
+    Before age comes what is picked there already: steps of one action on one server may share a run.
+    """
     pending = list(candidates)
     free, used = dict(slots), Tally(busy)
     chosen: list[_Candidate] = []
+    begun: set[tuple[int, str]] = set()
+
+    def rank(one: _Candidate) -> tuple[Any, ...]:
+        is_alone = (one.server_id, one.action) not in begun
+        return one.priority, used[one.service_id], is_alone, one.run_after, one.id
+
     while pending and len(chosen) < limit:
         pending = [one for one in pending if one.server_id == 0 or free.get(one.server_id, 0) > 0]
         if not pending:
             break
-        best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.run_after, one.id))
+        best = min(pending, key=rank)
         pending.remove(best)
         chosen.append(best)
         used[best.service_id] += 1
         if best.server_id:
             free[best.server_id] -= 1
+            begun.add((best.server_id, best.action))
     return chosen
