@@ -22,6 +22,7 @@ class History:
     """What an executor was asked, and how much of it at once."""
 
     requests: list[RunRequest] = field(default_factory=list)
+    runs: list[Sequence[RunRequest]] = field(default_factory=list)  # the same, as they share a run
     overlaps: list[str] = field(default_factory=list)  # steps of a service that ran twice at the same time
     most: int = 0  # attempts at once
     most_on: Counter[str] = field(default_factory=Counter)  # the same for each server
@@ -59,6 +60,8 @@ class NoopExecutor:
 
     def run_all(self, requests: Sequence[RunRequest], cancelled: Sequence[Cancelled]) -> list[RunResult]:
         """Pretend to run them all at once, as each would be alone."""
+        with self._lock:
+            self.history.runs.append(requests)
         with ThreadPoolExecutor(len(requests)) as pool:
             return list(pool.map(self.run, requests, cancelled))
 

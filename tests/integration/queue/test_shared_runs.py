@@ -1,0 +1,101 @@
+"""Tasks of one action on one server are carried out by one run; each of them is recorded for itself."""
+
+from __future__ import annotations
+
+from orchestrator.core.records import RunRequest, RunResult
+from orchestrator.core.states import Outcome
+from orchestrator.models.task import LogEntry, Task
+from orchestrator.store import fleet as fleets
+from orchestrator.store.database import session
+from tests.integration.queue.test_order import order
+from tests.support import fleet
+from tests.support.bench import Bench
+
+SERVICES = [1001, 1002, 1003]
+STEP = "web.user_present"
+FAILED = RunResult(outcome=Outcome.FAILED, reason="rejected", message="useradd refused it")
+
+
+def all_due(bench: Bench) -> None:
+    """Deploy services, then let the same step of each be due at the same time."""
+    fleet.build()
+    for number in SERVICES:
+        order(number, domain=f"shop{number}.test")
+    bench.settle()
+    Task.update(status="queued", attempts=0, finished_at=None).where(Task.action == STEP).execute()
+    bench.executor.history.runs.clear()
+
+
+def runs(bench: Bench) -> list[list[int]]:
+    """Return the services of each run."""
+    return [sorted(service_of(one) for one in run) for run in bench.executor.history.runs]
+
+
+def service_of(request: RunRequest) -> int:
+    return int(request.job["service"]["id"])
+
+
+def rows() -> dict[int, Task]:
+    return {int(row.service_id or 0): row for row in Task.select().where(Task.action == STEP)}
+
+
+def test_what_is_due_together_is_done_together(bench: Bench) -> None:
+    all_due(bench)
+    logged = LogEntry.select().count()
+    bench.settle()
+    assert runs(bench) == [SERVICES]
+    assert {(row.status, row.attempts) for row in rows().values()} == {("done", 1)}
+    assert LogEntry.select().count() == logged + len(SERVICES)
+
+
+def test_a_setting_and_the_slots_of_the_server_bound_it(bench: Bench) -> None:
+    all_due(bench)
+    fleets.set_knob("tasks.per_run", "1", "test")
+    bench.settle()
+    assert sorted(runs(bench)) == [[number] for number in SERVICES]
+    fleets.set_knob("tasks.per_run", "4", "test")
+    fleets.set_knob("server.concurrency", "2", "test")
+    Task.update(status="queued", attempts=0, finished_at=None).where(Task.action == STEP).execute()
+    bench.executor.history.runs.clear()
+    bench.settle()
+    assert sorted(len(run) for run in runs(bench)) == [1, 2]
+
+
+def test_only_the_one_that_failed_is_tried_again(bench: Bench) -> None:
+    all_due(bench)
+    bench.executor.script = lambda request: FAILED if service_of(request) == 1002 else None
+    bench.settle()
+    assert runs(bench) == [SERVICES, *[[1002]] * 4]
+    assert {number: (row.status, row.attempts) for number, row in rows().items()} == {
+        1001: ("done", 1),
+        1002: ("error", 5),
+        1003: ("done", 1),
+    }
+
+
+def test_one_that_was_cancelled_meanwhile_takes_no_other_with_it(bench: Bench) -> None:
+    all_due(bench)
+    Task.update(cancel_requested=True).where((Task.action == STEP) & (Task.service_id == 1002)).execute()
+    bench.settle()
+    assert runs(bench) == [[1001, 1003]]
+    assert {number: row.status for number, row in rows().items()} == {
+        1001: "done",
+        1002: "cancelled",
+        1003: "done",
+    }
+
+
+def test_the_late_result_of_one_is_refused_and_the_others_are_taken(bench: Bench) -> None:
+    all_due(bench)
+
+    def somebody_else_takes(request: RunRequest) -> RunResult | None:
+        if service_of(request) == 1002:
+            with session():
+                taken = {"lease_owner": "other/boot/1/1/x", "lease_token": Task.lease_token + 1_000}
+                Task.update(**taken).where((Task.action == STEP) & (Task.service_id == 1002)).execute()
+        return None
+
+    bench.executor.script = somebody_else_takes
+    bench.settle(until=lambda: not bench.worker.busy and rows()[1003].status == "done")
+    assert {number: row.status for number, row in rows().items()} == {1001: "done", 1002: "running", 1003: "done"}
+    assert LogEntry.select().where(LogEntry.kind == "late_result").count() == 1
