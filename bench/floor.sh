@@ -35,7 +35,12 @@ server {
 END
   nginx -t 2>/dev/null
   systemctl reload nginx
-  curl --silent --fail --max-time 5 --output /dev/null --header "Host: $domain" http://127.0.0.1/
+  tries=0  # nginx says that it reloads before it does
+  until curl --silent --fail --max-time 5 --output /dev/null --header "Host: $domain" http://127.0.0.1/; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 250 ]
+    sleep 0.02
+  done
 }
 
 mail() {
