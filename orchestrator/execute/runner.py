@@ -61,6 +61,7 @@ class AnsibleExecutor:
         self.warm = Launcher(self._template, settings.project_root) if is_warm else None
         self._connections = Connections(self._directory, self._open_connection) if is_warm else None
         self._told: Counter[str] = Counter()
+        self._jobs: Counter[str] = Counter()  # "shared": jobs that one run told of; "alone": those that it did not
         try:
             swept = workspace.sweep(settings.run_root)
         except OSError as error:
@@ -85,6 +86,7 @@ class AnsibleExecutor:
         if len(requests) == 1:
             return [self.run(requests[0], cancelled[0])]
         found = self._run_together(requests, cancelled)
+        self._jobs.update("shared" if result else "alone" for result in found)
         with ThreadPoolExecutor(len(requests)) as pool:
             return list(pool.map(self._or_alone, found, requests, cancelled))
 
@@ -92,8 +94,8 @@ class AnsibleExecutor:
         return found or (_NOT_BEGUN if cancelled() else self.run(request, cancelled))
 
     def tally(self) -> Mapping[str, int]:
-        """Return what has happened since the last call; see Launcher and Pool for the words."""
-        now: Counter[str] = Counter()
+        """Return what has happened since the last call; see Launcher and Pool for the other words."""
+        now = Counter(self._jobs)
         for one in (self.warm, self._connections):
             now += one.counts if one else Counter()
         since = now - self._told
