@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 
 import structlog
 
 from orchestrator.core.errors import Unavailable
-from orchestrator.dispatch import attempt, together
+from orchestrator.dispatch import attempt
 from orchestrator.dispatch.owner import is_dead, owner_name
 from orchestrator.store import claim as claims
 from orchestrator.store import fleet, leases, tasks
@@ -45,9 +46,10 @@ class Worker:
     def pass_once(self) -> int:
         """Claim what is due and begin it; returns how many tasks were begun."""
         with session():
-            batch, per_run = (int(fleet.knob_value(name)) for name in ("tasks.batch_size", "tasks.per_run"))
+            batch = int(fleet.knob_value("tasks.batch_size"))
             taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - len(self._running))
-        for group in together.groups(taken, per_run):
+        for _, run in groupby(taken, key=lambda one: one.token):
+            group = list(run)
             with self._lock:
                 self._running |= dict.fromkeys(group, self._pool.submit(self._attempt, group))
         return len(taken)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.records import RunRequest, RunResult
@@ -59,11 +58,10 @@ class NoopExecutor:
         return replace(result, duration_seconds=time.monotonic() - began)
 
     def run_all(self, requests: Sequence[RunRequest], cancelled: Sequence[Cancelled]) -> list[RunResult]:
-        """Pretend to run them all at once, as each would be alone."""
+        """Pretend to run them, one after another as in a real run."""
         with self._lock:
             self.history.runs.append(requests)
-        with ThreadPoolExecutor(len(requests)) as pool:
-            return list(pool.map(self.run, requests, cancelled))
+        return [self.run(*one) for one in zip(requests, cancelled, strict=True)]
 
     def answer(self, request: RunRequest) -> RunResult:  # noqa: ARG002 - for those that depend on it
         """Return how the attempt ends."""

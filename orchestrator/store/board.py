@@ -15,6 +15,7 @@ from orchestrator.models.certificate import CertificateRow
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Placement, Service
 from orchestrator.models.task import Task
+from orchestrator.store.claim import running_on_servers
 from orchestrator.store.fleet import knob_value
 from orchestrator.store.pages import counted
 
@@ -75,7 +76,7 @@ def throughput(now: datetime) -> list[dict[str, Any]]:
 
 def servers() -> list[Load]:
     """Return every server with its load."""
-    running, queued = _by_server(TaskStatus.RUNNING), _by_server(TaskStatus.QUEUED)
+    running, queued = running_on_servers(), _queued()
     default = int(knob_value("server.concurrency"))
     held: Any = Placement.select(Placement.server_id, fn.COUNT(fn.DISTINCT(Placement.service_id)))
     services_of = dict(held.group_by(Placement.server_id).tuples())
@@ -91,9 +92,9 @@ def servers() -> list[Load]:
     ]
 
 
-def _by_server(status: str) -> dict[int, int]:
+def _queued() -> dict[int, int]:
     chosen = Task.select(Task.server_id, fn.COUNT(Task.id)).where(
-        (Task.status == status) & Task.server_id.is_null(False)
+        (Task.status == TaskStatus.QUEUED) & Task.server_id.is_null(False)
     )
     rows: Any = chosen.group_by(Task.server_id).tuples()
     return dict(rows)

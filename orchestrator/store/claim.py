@@ -6,6 +6,7 @@ import random
 from collections import Counter as Tally
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from peewee import fn
@@ -14,7 +15,7 @@ from orchestrator.core.states import ServerStatus, TaskStatus
 from orchestrator.models.base import database
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
-from orchestrator.plan.catalog import LOOKS
+from orchestrator.plan.catalog import CATALOG, LOOKS
 from orchestrator.store.database import database_now, is_sqlite, transaction
 from orchestrator.store.fleet import knob_value, next_number
 
@@ -41,12 +42,10 @@ SELECT lane, MIN(CASE WHEN run_after <= %s THEN priority END) FROM tasks WHERE s
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A task that is ours until the lease runs out."""
+    """A task that is ours until the lease runs out; those that share a run have the same token, and follow each other."""
 
     task_id: int
     token: int
-    action: str = ""
-    server_id: int = 0  # 0: a step of the orchestrator itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +76,10 @@ def _claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
     last_token = next_number("fence", limit)
     now = database_now()
     slots, busy = _free_slots(now), _running_services()
-    chosen = _choose(_candidates(now, slots, limit), slots, busy, limit)
+    runs = _choose(_candidates(now, slots, limit), slots, busy, limit, _Companions(now))
+    tokens = range(last_token - limit + 1, last_token + 1)
     claims = []
-    for token, candidate in zip(range(last_token - limit + 1, last_token + 1), chosen, strict=False):
+    for token, candidate in [(token, one) for token, run in zip(tokens, runs, strict=False) for one in run]:
         taken = Task.update(
             status=TaskStatus.RUNNING,
             lease_owner=owner,
@@ -89,14 +89,13 @@ def _claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
             started_at=now,
         ).where((Task.id == candidate.id) & (Task.status == TaskStatus.QUEUED))
         if taken.execute():
-            where, what = candidate.server_id, candidate.action
-            claims.append(Claim(task_id=candidate.id, token=token, action=what, server_id=where))
+            claims.append(Claim(task_id=candidate.id, token=token))
     return claims
 
 
 def _free_slots(now: datetime) -> dict[int, int]:
-    """Return how many more steps each server takes; a server whose circuit is half open takes one."""
-    running = _running("server_id")
+    """Return how many more runs each server takes; a server whose circuit is half open takes one."""
+    running = running_on_servers()
     default = int(knob_value("server.concurrency"))
     slots = {}
     for server in Server.select().where(Server.status << list(_WORKING)):
@@ -107,15 +106,19 @@ def _free_slots(now: datetime) -> dict[int, int]:
     return slots
 
 
+def running_on_servers() -> dict[int, int]:
+    """Return how many runs are under way on each server that has any; tasks that share one count once."""
+    run = fn.COALESCE(Task.lease_token, -Task.id)
+    return _running(Task.server_id, fn.COUNT(fn.DISTINCT(run)))
+
+
 def _running_services() -> Tally[int]:
-    return Tally(_running("service_id"))
+    return Tally(_running(Task.service_id, fn.COUNT(Task.id)))
 
 
-def _running(column: str) -> dict[int, int]:
-    field = getattr(Task, column)
-    query = Task.select(field, fn.COUNT(Task.id)).where(Task.status == TaskStatus.RUNNING).group_by(field)
-    rows: Any = query.tuples()
-    return {key or 0: count for key, count in rows}
+def _running(column: Any, count: Any) -> dict[int, int]:
+    rows: Any = Task.select(column, count).where(Task.status == TaskStatus.RUNNING).group_by(column).tuples()
+    return {key or 0: number for key, number in rows}
 
 
 def _candidates(now: datetime, slots: dict[int, int], limit: int) -> list[_Candidate]:
@@ -158,49 +161,90 @@ def _due_lanes(now: datetime) -> list[tuple[str, int]]:
 
 def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[_Candidate]:
     """Return the first due tasks of a lane."""
-    service_id = int(lane.split(":")[1])
     query = (
-        Task.select(Task.id, Task.action, Task.priority, Task.run_after)
+        Task.select(Task.id, Task.action, Task.service_id, Task.priority, Task.run_after)
         .where((Task.status == TaskStatus.QUEUED) & (Task.lane == lane) & (Task.run_after <= now))
         .order_by(Task.priority, Task.run_after, Task.id)
         .limit(take)
     )
-    return [
-        _Candidate(
-            id=row.id,
-            action=row.action,
-            server_id=server_id,
-            service_id=service_id,
-            priority=row.priority,
-            run_after=row.run_after,
-        )
-        for row in query
-    ]
+    return [_candidate(row, server_id) for row in query]
 
 
-def _choose(candidates: list[_Candidate], slots: dict[int, int], busy: Tally[int], limit: int) -> list[_Candidate]:
+def _candidate(row: Task, server_id: int) -> _Candidate:
+    return _Candidate(
+        id=row.id,
+        action=row.action,
+        server_id=server_id,
+        service_id=row.service_id or 0,
+        priority=row.priority,
+        run_after=row.run_after,
+    )
+
+
+def _choose(
+    candidates: list[_Candidate], slots: dict[int, int], busy: Tally[int], limit: int, companions: _Companions
+) -> list[list[_Candidate]]:
     """Pick by priority, then the service with the least running, then age, as long as the server has a slot.
 
-    Before age comes what is picked there already: steps of one action on one server may share a run.
+    Each pick is a run and takes a slot, with the tasks that can share it.
     """
     pending = list(candidates)
     free, used = dict(slots), Tally(busy)
-    chosen: list[_Candidate] = []
-    begun: set[tuple[int, str]] = set()
-
-    def rank(one: _Candidate) -> tuple[Any, ...]:
-        is_alone = (one.server_id, one.action) not in begun
-        return one.priority, used[one.service_id], is_alone, one.run_after, one.id
-
-    while pending and len(chosen) < limit:
+    runs: list[list[_Candidate]] = []
+    while limit > 0:
         pending = [one for one in pending if one.server_id == 0 or free.get(one.server_id, 0) > 0]
         if not pending:
             break
-        best = min(pending, key=rank)
-        pending.remove(best)
-        chosen.append(best)
-        used[best.service_id] += 1
+        best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.run_after, one.id))
+        run = [best, *companions.of(best, runs, limit - 1)]
+        pending = [one for one in pending if one not in run]
+        runs.append(run)
+        limit -= len(run)
+        used.update(one.service_id for one in run)
         if best.server_id:
             free[best.server_id] -= 1
-            begun.add((best.server_id, best.action))
-    return chosen
+    return runs
+
+
+class _Companions:
+    """Finds due tasks that can share the run of another: of the same action, server and priority, the oldest first."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    @cached_property
+    def _most(self) -> int:
+        return int(knob_value("tasks.per_run")) - 1
+
+    @cached_property
+    def _on_trial(self) -> set[int]:
+        """Servers of which nobody knows whether they answer again: one task finds out."""
+        return {row.id for row in Server.select(Server.id).where(Server.circuit_until.is_null(False))}
+
+    def of(self, first: _Candidate, taken: list[list[_Candidate]], room: int) -> list[_Candidate]:
+        """Return at most ``room`` tasks that nobody has taken."""
+        if not self._shares_run(first) or first.server_id in self._on_trial:
+            return []
+        wanted = min(self._most, room)
+        if wanted <= 0:
+            return []
+        gone = [first.id, *(one.id for run in taken for one in run)]
+        query = (
+            Task.select(Task.id, Task.action, Task.server_id, Task.service_id, Task.priority, Task.run_after)
+            .where(
+                (Task.server_id == first.server_id)
+                & (Task.status == TaskStatus.QUEUED)
+                & (Task.action == first.action)
+                & (Task.priority == first.priority)
+                & (Task.run_after <= self._now)
+                & Task.id.not_in(gone)
+            )
+            .order_by(Task.id)
+            .limit(wanted)
+        )
+        return [_candidate(row, first.server_id) for row in query]
+
+    @staticmethod
+    def _shares_run(first: _Candidate) -> bool:
+        known = CATALOG.get(first.action)
+        return first.server_id != 0 and known is not None and known.shares_run

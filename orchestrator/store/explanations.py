@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.core.states import TaskStatus
@@ -10,6 +10,7 @@ from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task, TaskDependency
 from orchestrator.plan.catalog import LOOKS
 from orchestrator.plan.why import Facts, Other, ServerFacts, why
+from orchestrator.store.claim import running_on_servers
 from orchestrator.store.database import database_now
 from orchestrator.store.fleet import knob_value
 
@@ -23,7 +24,7 @@ def of(rows: Sequence[Task]) -> dict[int, str]:
         return {}
     now, most = database_now(), int(knob_value("tasks.max_attempts"))
     running = _running()
-    servers = _servers({row.server_id for row in pending if row.server_id}, running)
+    servers = _servers({row.server_id for row in pending if row.server_id})
     needs, blockers = _needs(pending), _others({row.blocked_by for row in pending if row.blocked_by})
     is_full = len(running) >= int(knob_value("tasks.batch_size"))
     lanes = {row.lane: row for row in running if row.server_id is None and row.action not in LOOKS}
@@ -51,12 +52,9 @@ def _running() -> list[Task]:
     return list(chosen.where(Task.status == TaskStatus.RUNNING))
 
 
-def _servers(ids: set[int], running: Iterable[Task]) -> dict[int, ServerFacts]:
+def _servers(ids: set[int]) -> dict[int, ServerFacts]:
     default = int(knob_value("server.concurrency"))
-    counts: dict[int, int] = {}
-    for row in running:
-        if row.server_id:
-            counts[row.server_id] = counts.get(row.server_id, 0) + 1
+    counts = running_on_servers()
     rows = Server.select().where(Server.id << sorted(ids)) if ids else []
     return {
         row.id: ServerFacts(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.models.fleet import Server
 from orchestrator.models.task import LogEntry, Task
+from orchestrator.store import claim
 from orchestrator.store import fleet as fleets
-from orchestrator.store.database import session
+from orchestrator.store.database import database_now, session
 from tests.integration.queue.test_order import order
 from tests.support import fleet
 from tests.support.bench import Bench
@@ -48,17 +52,39 @@ def test_what_is_due_together_is_done_together(bench: Bench) -> None:
     assert LogEntry.select().count() == logged + len(SERVICES)
 
 
-def test_a_setting_and_the_slots_of_the_server_bound_it(bench: Bench) -> None:
+@pytest.mark.parametrize(("name", "value", "sizes"), [
+    ("tasks.per_run", "1", [1, 1, 1]),
+    ("tasks.per_run", "2", [1, 2]),
+    ("tasks.batch_size", "2", [1, 2]),
+    ("server.concurrency", "1", [3]),  # they share a slot as well
+])  # fmt: skip
+def test_settings_bound_it(bench: Bench, name: str, value: str, sizes: list[int]) -> None:
     all_due(bench)
-    fleets.set_knob("tasks.per_run", "1", "test")
+    fleets.set_knob(name, value, "test")
     bench.settle()
-    assert sorted(runs(bench)) == [[number] for number in SERVICES]
-    fleets.set_knob("tasks.per_run", "4", "test")
-    fleets.set_knob("server.concurrency", "2", "test")
-    Task.update(status="queued", attempts=0, finished_at=None).where(Task.action == STEP).execute()
-    bench.executor.history.runs.clear()
+    assert sorted(len(run) for run in runs(bench)) == sizes
+
+
+def test_a_run_takes_one_slot_of_its_server(bench: Bench) -> None:
+    all_due(bench)
+    with session():
+        taken = claim.claim("me/boot/1/1/x", 60, 20)
+        assert len({one.token for one in taken}) == 1
+        assert claim.running_on_servers() == {Server.get(Server.name == "web1").id: 1}
+
+
+def test_a_server_that_may_be_away_is_tried_with_one_task(bench: Bench) -> None:
+    all_due(bench)
+    Server.update(circuit_until=database_now()).where(Server.name == "web1").execute()
+    with session():
+        assert len(claim.claim("me/boot/1/1/x", 60, 20)) == 1
+
+
+def test_another_priority_is_another_run(bench: Bench) -> None:
+    all_due(bench)
+    Task.update(priority=Task.priority + 1).where((Task.action == STEP) & (Task.service_id == 1002)).execute()
     bench.settle()
-    assert sorted(len(run) for run in runs(bench)) == [1, 2]
+    assert runs(bench) == [[1001, 1003], [1002]]
 
 
 def test_only_the_one_that_failed_is_tried_again(bench: Bench) -> None:
