@@ -108,7 +108,7 @@ def _free_slots(now: datetime) -> dict[int, int]:
 
 def running_on_servers() -> dict[int, int]:
     """Return how many runs are under way on each server that has any; tasks that share one count once."""
-    run = fn.COALESCE(Task.lease_token, -Task.id)
+    run = fn.COALESCE(Task.lease_token, Task.id * -1)
     return _running(Task.server_id, fn.COUNT(fn.DISTINCT(run)))
 
 
