@@ -134,7 +134,7 @@ KNOBS: Mapping[str, Knob] = {
         _int("tasks.batch_size", 20, 1, 64, "Tasks one orchestrator runs at once"),
         _int(
             "tasks.per_run",
-            4,
+            5,
             1,
             16,
             "Tasks of one action on one server that share a run at most; 1: each has its own",
