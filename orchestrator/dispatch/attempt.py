@@ -75,7 +75,8 @@ def run(claims: Sequence[Claim], handlers: Handlers, is_cancelled: Callable[[int
     """
     begun = [_begin(claim, handlers, partial(is_cancelled, claim.task_id)) for claim in claims]
     ended = _ended(begun, handlers)
-    return [_recorded(one, *how) for one, how in zip(begun, ended, strict=True)]
+    away = [result.outcome is Outcome.UNREACHABLE for result, _ in ended]
+    return [_recorded(one, *ended[n], has_counted=any(away[:n])) for n, one in enumerate(begun)]
 
 
 def _begin(claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> _Begun:
@@ -103,9 +104,9 @@ def _from_server(row: Task, said: RunResult, handlers: Handlers) -> _Ended:
     return result, facts_effect(row, result)
 
 
-def _recorded(one: _Begun, result: RunResult, effects: Apply | None) -> TaskStatus | None:
+def _recorded(one: _Begun, result: RunResult, effects: Apply | None, has_counted: bool) -> TaskStatus | None:
     try:
-        status = patiently(lambda: _record(one.claim, result, effects), one.cancelled)
+        status = patiently(lambda: _record(one.claim, result, effects, has_counted), one.cancelled)
     except LeaseLost as lost:
         logger.warning("late result", action=one.row.action, task=one.row.id, error=str(lost))
         return None
@@ -228,7 +229,7 @@ def _job(row: Task, server: Server, claim: Claim, handlers: Handlers) -> dict[st
     return jobs.build(row.action, handlers.complete(row, service), params, row.step, claim.token)
 
 
-def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatus:
+def _record(claim: Claim, result: RunResult, effects: Apply | None, has_counted: bool) -> TaskStatus:
     """Record the result; when what belongs to a success is refused by the rows, that refusal is the result."""
     knobs = fleet.knob_values()
     policy = backoff.Policy(
@@ -237,7 +238,9 @@ def _record(claim: Claim, result: RunResult, effects: Apply | None) -> TaskStatu
         minutes=tuple(int(part) for part in str(knobs["tasks.backoff_minutes"]).split(",")),
         unreachable_seconds=int(knobs["server.circuit_seconds"]),
     )
-    circuit = outcome.Circuit(after=int(knobs["server.circuit_after"]), seconds=int(knobs["server.circuit_seconds"]))
+    circuit = outcome.Circuit(
+        after=int(knobs["server.circuit_after"]), seconds=int(knobs["server.circuit_seconds"]), has_counted=has_counted
+    )
 
     def store(ended: RunResult, extra: Apply | None) -> TaskStatus:
         def decide(task: Task, seen: RunResult) -> backoff.Verdict:

@@ -108,7 +108,7 @@ class Worker:
     def _attempt(self, group: Sequence[Claim]) -> None:
         numbers = [one.task_id for one in group]
         try:
-            attempt.run(group, self._handlers, self._stop_now.__contains__)
+            attempt.run(group, self._handlers, lambda number: number in self._stop_now)
         except Unavailable as error:
             # The work may be done and only its record is missing: the step is idempotent, and the lease tells the rest.
             logger.warning("result not recorded", action="record", tasks=numbers, error=str(error))

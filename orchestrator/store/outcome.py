@@ -30,8 +30,9 @@ Decide = Callable[[Task, RunResult], Verdict]
 class Circuit:
     """When a server that does not answer is left alone, and for how long."""
 
-    after: int  # unreachable attempts in a row
+    after: int  # unreachable runs in a row
     seconds: int
+    has_counted: bool = False  # another task of the same run has said that the server does not answer
 
 
 def record(
@@ -136,7 +137,8 @@ def _note_server(row: Task, outcome: Outcome, circuit: Circuit) -> None:
     if server is None:
         return
     if outcome is Outcome.UNREACHABLE:
-        _count_failure(server, circuit)
+        if not circuit.has_counted:
+            _count_failure(server, circuit)
         return
     Server.update(failures=0, circuit_until=None, last_seen_at=utc_now()).where(Server.id == server.id).execute()
     subject = f"server:{server.name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,22 @@ class Bench:
             timeout_seconds=timeout,
         )
         return executor.run(request, cancelled)
+
+    def run_all(
+        self,
+        action: str,
+        params: Sequence[Mapping[str, Any]],
+        cancelled: Sequence[Callable[[], bool]] | None = None,
+        *,
+        timeout: int = 60,
+        host: Host | None = None,
+    ) -> list[RunResult]:
+        """Make one run of jobs with these parameters."""
+        jobs = [{"action": action, "params": one} for one in params]
+        requests = [
+            RunRequest(action=action, host=host or self.host(), job=one, timeout_seconds=timeout) for one in jobs
+        ]
+        return self.executor().run_all(requests, cancelled or [lambda: False] * len(jobs))
 
     def on(self, *argv: str, check: bool = True) -> str:
         """Run a command on the node as root and return what it printed."""

@@ -140,6 +140,15 @@ def test_a_pulled_cable_is_unreachable_soon(cable: Bench, simple: str) -> None:
     assert result.duration_seconds < 30
 
 
+def test_a_pulled_cable_makes_no_job_of_a_run_wait_for_another(cable: Bench, simple: str) -> None:
+    faults.link_down(cable.lab, NODE)
+    alone = cable.run(simple)
+    found = cable.run_all(simple, [{}, {}, {}])
+    assert {one.outcome for one in found} == {Outcome.UNREACHABLE}
+    asked = 2 if cable.mode == WARM else 4  # the plain way asks for each of them
+    assert max(one.duration_seconds for one in found) < asked * alone.duration_seconds
+
+
 def test_a_cable_pulled_in_the_middle_is_noticed(cable: Bench) -> None:
     tasks = """
     - name: Check slowly

@@ -99,6 +99,15 @@ def test_only_the_one_that_failed_is_tried_again(bench: Bench) -> None:
     }
 
 
+def test_a_run_whose_server_does_not_answer_counts_once(bench: Bench) -> None:
+    all_due(bench)
+    bench.executor.script = lambda _: RunResult(outcome=Outcome.UNREACHABLE, reason="tcp", message="no answer")
+    bench.settle(until=lambda: {row.unreachable for row in rows().values()} == {1})
+    assert runs(bench) == [SERVICES]
+    assert Server.get(Server.name == "web1").failures == 1
+    assert {row.status for row in rows().values()} == {"queued"}
+
+
 def test_one_that_was_cancelled_meanwhile_takes_no_other_with_it(bench: Bench) -> None:
     all_due(bench)
     Task.update(cancel_requested=True).where((Task.action == STEP) & (Task.service_id == 1002)).execute()
