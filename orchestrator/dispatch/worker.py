@@ -125,6 +125,8 @@ class Worker:
         """Look for requests to stop, and renew the leases six times before they would end."""
         renew, pause = 0.0, min(_WATCH_SECONDS, self._lease_seconds / 6)
         while not self._stopping.wait(pause):
+            if not self.busy:
+                continue
             is_due = time.monotonic() >= renew
             try:
                 with session():
