@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter as Tally
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,8 +21,8 @@ from orchestrator.store.fleet import knob_value, next_number
 _LANE_DEPTH = 8  # tasks looked at in one lane
 _WORKING = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 
-# Lanes that have a due task, and the best priority of those. SQLite walks the index from lane to lane; MariaDB, which cannot,
-# reads the index entries of what is queued. Finished rows cost neither anything.
+# Lanes that have a due task, with the best priority of those and the oldest one. SQLite walks the index from lane to lane;
+# MariaDB, which cannot, reads the index entries of what is queued. Finished rows cost neither anything.
 _SQLITE_LANES = """
 WITH RECURSIVE lanes(lane) AS (
     SELECT MIN(lane) FROM tasks WHERE status = 'queued'
@@ -31,12 +30,13 @@ WITH RECURSIVE lanes(lane) AS (
     SELECT (SELECT MIN(t.lane) FROM tasks t WHERE t.status = 'queued' AND t.lane > lanes.lane)
     FROM lanes WHERE lanes.lane IS NOT NULL
 )
-SELECT lane, (SELECT t.priority FROM tasks t WHERE t.status = 'queued' AND t.lane = lanes.lane AND t.run_after <= ?
-              ORDER BY t.priority LIMIT 1)
-FROM lanes WHERE lane IS NOT NULL
+SELECT lanes.lane, t.priority, t.id FROM lanes JOIN tasks t ON t.id = (
+    SELECT h.id FROM tasks h WHERE h.status = 'queued' AND h.lane = lanes.lane AND h.run_after <= ?
+    ORDER BY h.priority, h.run_after, h.id LIMIT 1
+)
 """
 _MARIADB_LANES = """
-SELECT lane, MIN(CASE WHEN run_after <= %s THEN priority END) FROM tasks WHERE status = 'queued' GROUP BY lane
+SELECT lane, MIN(priority), MIN(id) FROM tasks WHERE status = 'queued' AND run_after <= %s GROUP BY lane
 """
 
 
@@ -133,18 +133,21 @@ def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int], limit: 
     """Return (lane, server, how many tasks to look at) of lanes that could begin something now.
 
     Every such lane has a due task. So of each server no more of them are needed than it has slots; twice as many let the
-    choice be fair. Of equal priority it is chance which. Intents and local steps of one service (server 0) run one after
-    another; an intent that only looks may take minutes and keeps none of them waiting. A task that names a server there is
-    not is the orchestrator's own as well: to be refused, not to wait for ever.
+    choice be fair. Of equal priority those come first that were asked for first: of a hundred orders the first are live long
+    before the last, where chance would make all of them wait for each other.
+
+    Intents and local steps of one service (server 0) run one after another; an intent that only looks may take minutes and
+    keeps none of them waiting. A task that names a server there is not is the orchestrator's own as well: to be refused, not
+    to wait for ever.
     """
     holds = (Task.status == TaskStatus.RUNNING) & Task.action.not_in(sorted(LOOKS))
     running = {row.lane for row in Task.select(Task.lane).where(holds)}
-    wanted: dict[int, list[tuple[int, float, str]]] = {}
-    for lane, priority in _due_lanes(now):
+    wanted: dict[int, list[tuple[int, int, str]]] = {}
+    for lane, priority, oldest in _due_lanes(now):
         number = int(lane.split(":")[0])
         server_id = number if number in servers else 0
         if server_id or lane not in running:
-            wanted.setdefault(server_id, []).append((priority, random.random(), lane))  # noqa: S311 - fairness only
+            wanted.setdefault(server_id, []).append((priority, oldest, lane))
     picked = []
     for server_id, lanes in wanted.items():
         free = min(slots.get(server_id, 0) if server_id else limit, limit)
@@ -153,10 +156,10 @@ def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int], limit: 
     return picked
 
 
-def _due_lanes(now: datetime) -> list[tuple[str, int]]:
+def _due_lanes(now: datetime) -> list[tuple[str, int, int]]:
     moment = now.strftime("%Y-%m-%d %H:%M:%S.%f")
     rows = database.execute_sql(_SQLITE_LANES if is_sqlite() else _MARIADB_LANES, (moment,)).fetchall()
-    return [(lane, priority) for lane, priority in rows if priority is not None]
+    return [(str(lane), int(priority), int(oldest)) for lane, priority, oldest in rows]
 
 
 def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[_Candidate]:
@@ -184,7 +187,7 @@ def _candidate(row: Task, server_id: int) -> _Candidate:
 def _choose(
     candidates: list[_Candidate], slots: dict[int, int], busy: Tally[int], limit: int, companions: _Companions
 ) -> list[list[_Candidate]]:
-    """Pick by priority, then the service with the least running, then age, as long as the server has a slot.
+    """Pick by priority, then the service with the least running, then what was asked for first, while the server has a slot.
 
     Each pick is a run and takes a slot, with the tasks that can share it.
     """
@@ -195,7 +198,7 @@ def _choose(
         pending = [one for one in pending if one.server_id == 0 or free.get(one.server_id, 0) > 0]
         if not pending:
             break
-        best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.run_after, one.id))
+        best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.id))
         run = [best, *companions.of(best, runs, limit - 1)]
         pending = [one for one in pending if one not in run]
         runs.append(run)
