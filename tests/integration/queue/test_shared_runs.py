@@ -25,7 +25,7 @@ def all_due(bench: Bench) -> None:
     fleet.build()
     for number in SERVICES:
         order(number, domain=f"shop{number}.test")
-    bench.settle()
+    bench.settle(seconds=60)
     Task.update(status="queued", attempts=0, finished_at=None).where(Task.action == STEP).execute()
     bench.executor.history.runs.clear()
 
