@@ -15,6 +15,7 @@ from bench.site import connected, is_active, order, wait_for
 from demo.installation import Installation
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.execute.base import Chain
 from orchestrator.store import tasks
 
 _SETTLE_SECONDS = 300.0
@@ -47,9 +48,11 @@ class Recorder:
         key = {"domain": params.get("domain"), "selector": params.get("selector"), "public_key": _SOME_KEY}
         return RunResult(outcome=Outcome.CHANGED, facts={"dkim": key} if wanted else {})
 
-    def run_all(self, requests: Sequence[RunRequest], cancelled: Sequence[Any]) -> list[RunResult]:
-        """Remember each."""
-        return [self.run(*one) for one in zip(requests, cancelled, strict=True)]
+    def run_all(self, chains: Sequence[Chain]) -> None:
+        """Remember each step of each."""
+        for chain in chains:
+            for request in chain.requests:
+                chain.tell(self.run(request, chain.cancelled))
 
     def tally(self) -> dict[str, int]:
         """Nothing is counted."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
-from orchestrator.execute.base import Cancelled
+from orchestrator.execute.base import Cancelled, Chain
 
 _POLL_SECONDS = 0.01
 Script = Callable[[RunRequest], RunResult | None]  # None: the default answer
@@ -57,11 +57,18 @@ class NoopExecutor:
                 self._steps[step] -= 1
         return replace(result, duration_seconds=time.monotonic() - began)
 
-    def run_all(self, requests: Sequence[RunRequest], cancelled: Sequence[Cancelled]) -> list[RunResult]:
-        """Pretend to run them, one after another as in a real run."""
+    def run_all(self, chains: Sequence[Chain]) -> None:
+        """Pretend to run them: each step for all chains, one after another as in a real run, then the next step."""
         with self._lock:
-            self.history.runs.append(requests)
-        return [self.run(*one) for one in zip(requests, cancelled, strict=True)]
+            self.history.runs.append([request for chain in chains for request in chain.requests])
+        going = list(chains)
+        for number in range(max(len(chain.requests) for chain in chains)):
+            going = [chain for chain in going if self._succeeds(chain, number)]
+
+    def _succeeds(self, chain: Chain, number: int) -> bool:
+        result = self.run(chain.requests[number], chain.cancelled)
+        chain.tell(result)
+        return result.outcome.is_success
 
     def answer(self, request: RunRequest) -> RunResult:  # noqa: ARG002 - for those that depend on it
         """Return how the attempt ends."""
