@@ -30,6 +30,9 @@ _STATUS = {"runner_on_failed": "failed", "runner_on_unreachable": "unreachable",
 # ansible's own exit codes: 2 and 4 when a host failed or was not reached, which need not be the one that is asked about.
 _ENDED_WELL, _ENDED = (0,), (0, 2, 4)
 _Line = Mapping[str, Any]
+_SILENT = "the playbook ended without a report; does it match this server's roles?"
+BAD_REPORT = "bad_report"
+NO_REPORT = RunResult(outcome=Outcome.LOST, reason="no_report", message=_SILENT)
 
 
 def classify(ended: Ended, host: Host, timeout_seconds: int) -> RunResult:
@@ -47,6 +50,32 @@ def classify_each(ended: Ended, host: Host, count: int) -> list[RunResult | None
     if ended.cause is not Cause.EXIT or _has(ended.lines, "flood"):
         return [None] * count
     return [_one_of_several(ended, host, alias) for alias in target.aliases(host, count)]
+
+
+def classify_stage(lines: Sequence[_Line], host: Host, alias: str) -> RunResult | None:
+    """Return how a job ended whose play another one follows; None when the play did not tell.
+
+    A host that failed is not in the plays that follow, so a report after which nothing failed is a success: what failed
+    before it was rescued.
+    """
+    tasks = [line for line in lines if line.get("kind") == "task" and line.get("host") == alias]
+    ended = [line for line in tasks if _is_report(line) or _is_end(line)]
+    if not ended:
+        return None
+    last = ended[-1]
+    if last["event"] == "runner_on_unreachable":
+        outcome = _unreachable(last, host)
+    elif _is_report(last):
+        outcome = _reported(last, any(line.get("changed") for line in tasks))
+    else:
+        outcome = _failed(last)
+    return RunResult(**{**outcome, "events": step_events(tasks)})
+
+
+def _is_end(line: _Line) -> bool:
+    """True for the event of a task after which a host does nothing more, unless something rescues it."""
+    failed = line["event"] == "runner_on_failed" and not line.get("ignored")
+    return failed or line["event"] == "runner_on_unreachable"
 
 
 def _one_of_several(ended: Ended, host: Host, alias: str) -> RunResult | None:
@@ -103,7 +132,7 @@ def _reported(line: _Line, changed: bool) -> dict[str, Any]:
     try:
         found = report.parse(line.get("report"))
     except report.BadReport as error:
-        return _result(Outcome.FAILED, "bad_report", f"the server's answer cannot be used: {error}")
+        return _result(Outcome.FAILED, BAD_REPORT, f"the server's answer cannot be used: {error}")
     outcome = Outcome.CHANGED if found.changed or changed else Outcome.OK
     return {"outcome": outcome, "facts": found.facts, "usage": found.usage, "warnings": found.warnings}
 
@@ -130,7 +159,7 @@ def _lost(ended: Ended) -> dict[str, Any]:
     elif end is None:
         cause = "the process that ran ansible was killed"
     elif _has(ended.lines, "stats"):
-        cause = "the playbook ended without a report; does it match this server's roles?"
+        cause = _SILENT
     else:
         cause = f"ansible ended with code {end.get('code')} before it began"
     details = sentence(" ".join(said[-6:]) or ended.complaint[-600:], 400)

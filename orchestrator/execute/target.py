@@ -58,11 +58,11 @@ def aliases(host: Host, count: int) -> list[str]:
     return [host.name, *(f"{host.name}~{number}" for number in range(2, count + 1))]
 
 
-def inventory(host: Host, job_files: Sequence[str], connection: str = SSH) -> str:
+def inventory(host: Host, job_files: Sequence[Sequence[str]], connection: str = SSH) -> str:
     """Return an inventory of one checked host in the groups of its roles, as JSON (which YAML reads).
 
-    The host stands there once for each job: ansible then carries out each of them, and one that fails keeps none of the
-    others from their end.
+    The host stands there once for each row of ``job_files``: ansible then carries out each of them, and one that fails keeps
+    none of the others from their end. A row has a file for each playbook.
     """
     variables = {
         "ansible_connection": connection,
@@ -72,10 +72,14 @@ def inventory(host: Host, job_files: Sequence[str], connection: str = SSH) -> st
         "ansible_python_interpreter": INTERPRETER,
     }
     names = aliases(host, len(job_files))
-    hosts = {name: {**variables, "job_file": file} for name, file in zip(names, job_files, strict=True)}
+    hosts = {name: {**variables, **_jobs(files)} for name, files in zip(names, job_files, strict=True)}
     groups: dict[str, Any] = {"all": {"hosts": hosts}}
     groups |= {str(role): {"hosts": {name: {} for name in names}} for role in host.roles}
     return json.dumps(groups, indent=1)
+
+
+def _jobs(files: Sequence[str]) -> dict[str, Any]:
+    return {"job_file": files[0]} if len(files) == 1 else {"job_files": list(files)}
 
 
 def known_hosts(host: Host) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import textwrap
 import time
@@ -13,6 +14,7 @@ from lab import access
 from lab.config import Lab
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import Host, RunRequest, RunResult
+from orchestrator.execute.base import Chain
 from orchestrator.execute.processes import MARK
 from orchestrator.execute.runner import AnsibleExecutor
 from orchestrator.execute.settings import ExecutorSettings
@@ -114,11 +116,43 @@ class Bench:
         host: Host | None = None,
     ) -> list[RunResult]:
         """Make one run of jobs with these parameters."""
-        jobs = [{"action": action, "params": one} for one in params]
-        requests = [
-            RunRequest(action=action, host=host or self.host(), job=one, timeout_seconds=timeout) for one in jobs
+        found = self.chains([[(action, one)] for one in params], cancelled, timeout=timeout, host=host)
+        assert [len(one) for one in found] == [1] * len(params)
+        return [one[0] for one in found]
+
+    def chains(
+        self,
+        steps: Sequence[Sequence[tuple[str, Mapping[str, Any]]]],
+        cancelled: Sequence[Callable[[], bool]] | None = None,
+        *,
+        timeout: int = 60,
+        host: Host | None = None,
+        tell: Callable[[int, RunResult], None] | None = None,
+    ) -> list[list[RunResult]]:
+        """Make one run of chains of (action, parameters) and return what was told of each."""
+        told: list[list[RunResult]] = [[] for _ in steps]
+
+        def keep(number: int, result: RunResult) -> None:
+            told[number].append(result)
+            if tell:
+                tell(number, result)
+
+        where = host or self.host()
+        chains = [
+            Chain(
+                [
+                    RunRequest(
+                        action=action, host=where, job={"action": action, "params": one}, timeout_seconds=timeout
+                    )
+                    for action, one in chain
+                ],
+                cancelled[number] if cancelled else lambda: False,
+                functools.partial(keep, number),
+            )
+            for number, chain in enumerate(steps)
         ]
-        return self.executor().run_all(requests, cancelled or [lambda: False] * len(jobs))
+        self.executor().run_all(chains)
+        return told
 
     def on(self, *argv: str, check: bool = True) -> str:
         """Run a command on the node as root and return what it printed."""
