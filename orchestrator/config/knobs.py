@@ -137,7 +137,7 @@ KNOBS: Mapping[str, Knob] = {
             5,
             1,
             16,
-            "Tasks of one action on one server that share a run at most; 1: each has its own",
+            "Services whose steps on one server share a run at most; 1: each step has its own run",
         ),
         _int("tasks.retention_days", 30, 1, 3650, "Days that finished tasks and their log are kept"),
         _int("tasks.stuck_after_minutes", 30, 1, 1440, "Minutes after which a running task counts as stuck"),

@@ -12,6 +12,7 @@ import structlog
 
 from orchestrator.core.errors import Unavailable
 from orchestrator.dispatch import attempt
+from orchestrator.dispatch.handlers import Handlers
 from orchestrator.dispatch.owner import is_dead, owner_name
 from orchestrator.store import claim as claims
 from orchestrator.store import fleet, leases, tasks
@@ -27,7 +28,7 @@ _WATCH_SECONDS = 1.0  # how soon a request to stop a running task is seen
 class Worker:
     """Claims due tasks and carries them out until it is told to stop."""
 
-    def __init__(self, handlers: attempt.Handlers, lease_seconds: int) -> None:
+    def __init__(self, handlers: Handlers, lease_seconds: int) -> None:
         self.owner = owner_name()
         self._handlers = handlers
         self._lease_seconds = lease_seconds
@@ -47,7 +48,7 @@ class Worker:
         """Claim what is due and begin it; returns how many tasks were begun."""
         with session():
             batch = int(fleet.knob_value("tasks.batch_size"))
-            taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - len(self._running))
+            taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - self.busy)
         for _, run in groupby(taken, key=lambda one: one.token):
             group = list(run)
             with self._lock:
@@ -71,9 +72,9 @@ class Worker:
 
     @property
     def busy(self) -> int:
-        """How many attempts are running."""
+        """How many attempts are running; of tasks that follow each other one at a time is."""
         with self._lock:
-            return len(self._running)
+            return len({(one.token, one.head) for one in self._running})
 
     def tally(self) -> Mapping[str, int]:
         """Return how attempts were started since the last call."""
@@ -107,19 +108,24 @@ class Worker:
 
     def _attempt(self, group: Sequence[Claim]) -> None:
         numbers = [one.task_id for one in group]
+        chains = [list(chain) for _, chain in groupby(group, key=lambda one: one.head)]
         try:
-            attempt.run(group, self._handlers, lambda number: number in self._stop_now)
+            attempt.run(chains, self._handlers, lambda number: number in self._stop_now, self._ended)
         except Unavailable as error:
             # The work may be done and only its record is missing: the step is idempotent, and the lease tells the rest.
             logger.warning("result not recorded", action="record", tasks=numbers, error=str(error))
         except Exception:
             logger.exception("attempt crashed", action="crash", tasks=numbers)
         finally:
-            with self._lock:
-                for one in group:
-                    self._running.pop(one, None)
-                self._stop_now.difference_update(numbers)
-            self._wake.set()
+            for one in group:
+                self._ended(one)
+
+    def _ended(self, one: Claim) -> None:
+        """Forget a task that has ended or waits again; what waited for it may be due."""
+        with self._lock:
+            if self._running.pop(one, None) is not None:
+                self._stop_now.discard(one.task_id)
+        self._wake.set()
 
     def _heartbeat_loop(self) -> None:
         """Look for requests to stop, and renew the leases six times before they would end."""

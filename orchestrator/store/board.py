@@ -40,6 +40,9 @@ def queue(now: datetime) -> dict[str, Any]:
     """Return how many tasks stand where (at most 1001 of each), and since when the oldest due one waits."""
     shown = (TaskStatus.RUNNING, TaskStatus.QUEUED, TaskStatus.WAITING, TaskStatus.ERROR)
     counts = {str(status): counted(Task.select(Task.id).where(Task.status == status)) for status in shown}
+    following = counted(Task.select(Task.id).where((Task.status == TaskStatus.RUNNING) & Task.started_at.is_null()))
+    counts["running"] -= following  # what is next in a run waits
+    counts["waiting"] += following
     due = (Task.status == TaskStatus.QUEUED) & (Task.run_after <= now)
     oldest = Task.select(Task.run_after).where(due).order_by(Task.run_after).limit(1).first()
     return {"counts": counts, "oldest": oldest.run_after if oldest else None}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 from peewee import fn
 
-from orchestrator.core.states import ServerStatus, TaskStatus
+from orchestrator.core.states import ServerStatus, TaskStatus, check_task_transition
 from orchestrator.models.base import database
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
-from orchestrator.plan.catalog import CATALOG, LOOKS
-from orchestrator.store.database import database_now, is_sqlite, transaction
+from orchestrator.plan.catalog import LOOKS
+from orchestrator.store.database import database_now, is_sqlite, locked, transaction
 from orchestrator.store.fleet import knob_value, next_number
+from orchestrator.store.runs import COLUMNS, Candidate, Chain, Runs, candidate
 
 _LANE_DEPTH = 8  # tasks looked at in one lane
 _WORKING = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
@@ -42,27 +44,22 @@ SELECT lane, MIN(priority), MIN(id) FROM tasks WHERE status = 'queued' AND run_a
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A task that is ours until the lease runs out; those that share a run have the same token, and follow each other."""
+    """A task that is ours until the lease runs out; those that share a run have the same token, and follow each other.
+
+    ``head`` is the first of those of one service that are carried out one after another, its chain.
+    """
 
     task_id: int
     token: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    id: int
-    action: str
-    server_id: int  # 0: a step of the orchestrator itself
-    service_id: int
-    priority: int
-    run_after: datetime
+    head: int = 0
 
 
 def claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
-    """Take up to ``limit`` due tasks and return them with their fencing tokens.
+    """Take due tasks, at most ``limit`` to begin with, and what follows them; return all with their fencing tokens.
 
-    Two orchestrators never claim at the same time: both lock the token counter first, so that running tasks are counted
-    and slots taken in one step.
+    Those of a run follow each other, and so do those of a chain, in the order in which they are carried out. Two orchestrators
+    never claim at the same time: both lock the token counter first, so that running tasks are counted and slots taken in one
+    step.
     """
     return transaction(lambda: _claim(owner, lease_seconds, limit)) if limit > 0 and _anything_queued() else []
 
@@ -76,21 +73,35 @@ def _claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
     last_token = next_number("fence", limit)
     now = database_now()
     slots, busy = _free_slots(now), _running_services()
-    runs = _choose(_candidates(now, slots, limit), slots, busy, limit, _Companions(now))
-    tokens = range(last_token - limit + 1, last_token + 1)
+    chosen = _choose(_candidates(now, slots, limit), slots, busy, limit, Runs(now))
+    runs = _as_they_were(chosen)
     claims = []
-    for token, candidate in [(token, one) for token, run in zip(tokens, runs, strict=False) for one in run]:
-        taken = Task.update(
-            status=TaskStatus.RUNNING,
-            lease_owner=owner,
-            lease_until=now + timedelta(seconds=lease_seconds),
-            lease_token=token,
-            attempts=Task.attempts + 1,
-            started_at=now,
-        ).where((Task.id == candidate.id) & (Task.status == TaskStatus.QUEUED))
-        if taken.execute():
-            claims.append(Claim(task_id=candidate.id, token=token))
+    for token, chains in zip(range(last_token - limit + 1, last_token + 1), runs, strict=False):
+        lease = {"lease_owner": owner, "lease_until": now + timedelta(seconds=lease_seconds), "lease_token": token}
+        _mark([chain[0] for chain in chains], lease, now)
+        _mark([one for chain in chains for one in chain[1:]], lease, None)
+        claims += [Claim(task_id=one.id, token=token, head=chain[0].id) for chain in chains for one in chain]
     return claims
+
+
+def _as_they_were(runs: list[list[Chain]]) -> list[list[Chain]]:
+    """Return the runs with their rows locked; what somebody changed since it was read is left out, and all behind it."""
+    ids = sorted(one.id for chains in runs for chain in chains for one in chain)
+    rows: Any = (
+        locked(Task.select(Task.id, Task.status).where(Task.id << ids).order_by(Task.id)).tuples() if ids else []
+    )
+    now = dict(rows)
+    kept = [[list(takewhile(lambda one: now.get(one.id) == one.status, chain)) for chain in chains] for chains in runs]
+    return [found for chains in kept if (found := [chain for chain in chains if chain])]
+
+
+def _mark(tasks: Sequence[Candidate], lease: dict[str, Any], started_at: datetime | None) -> None:
+    """Take tasks whose rows are locked; without a start they are next in their run."""
+    for status in sorted({one.status for one in tasks}):
+        check_task_transition(TaskStatus(status), TaskStatus.RUNNING)
+        Task.update(status=TaskStatus.RUNNING, attempts=Task.attempts + 1, started_at=started_at, **lease).where(
+            (Task.id << [one.id for one in tasks if one.status == status]) & (Task.status == status)
+        ).execute()
 
 
 def _free_slots(now: datetime) -> dict[int, int]:
@@ -113,7 +124,8 @@ def running_on_servers() -> dict[int, int]:
 
 
 def _running_services() -> Tally[int]:
-    return Tally(_running(Task.service_id, fn.COUNT(Task.id)))
+    """Return how many tasks of each service are at work; those that are next in their runs do not count."""
+    return Tally(_running(Task.service_id, fn.COUNT(Task.started_at)))
 
 
 def _running(column: Any, count: Any) -> dict[int, int]:
@@ -121,9 +133,9 @@ def _running(column: Any, count: Any) -> dict[int, int]:
     return {key or 0: number for key, number in rows}
 
 
-def _candidates(now: datetime, slots: dict[int, int], limit: int) -> list[_Candidate]:
+def _candidates(now: datetime, slots: dict[int, int], limit: int) -> list[Candidate]:
     servers = {row.id for row in Server.select(Server.id)}
-    found: list[_Candidate] = []
+    found: list[Candidate] = []
     for lane, server_id, take in _open_lanes(now, slots, servers, limit):
         found += _heads(lane, server_id, take, now)
     return found
@@ -162,92 +174,39 @@ def _due_lanes(now: datetime) -> list[tuple[str, int, int]]:
     return [(str(lane), int(priority), int(oldest)) for lane, priority, oldest in rows]
 
 
-def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[_Candidate]:
+def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[Candidate]:
     """Return the first due tasks of a lane."""
     query = (
-        Task.select(Task.id, Task.action, Task.service_id, Task.priority, Task.run_after)
+        Task.select(*COLUMNS)
         .where((Task.status == TaskStatus.QUEUED) & (Task.lane == lane) & (Task.run_after <= now))
         .order_by(Task.priority, Task.run_after, Task.id)
         .limit(take)
     )
-    return [_candidate(row, server_id) for row in query]
-
-
-def _candidate(row: Task, server_id: int) -> _Candidate:
-    return _Candidate(
-        id=row.id,
-        action=row.action,
-        server_id=server_id,
-        service_id=row.service_id or 0,
-        priority=row.priority,
-        run_after=row.run_after,
-    )
+    return [candidate(row, server_id) for row in query]
 
 
 def _choose(
-    candidates: list[_Candidate], slots: dict[int, int], busy: Tally[int], limit: int, companions: _Companions
-) -> list[list[_Candidate]]:
+    candidates: list[Candidate], slots: dict[int, int], busy: Tally[int], limit: int, make: Runs
+) -> list[list[Chain]]:
     """Pick by priority, then the service with the least running, then what was asked for first, while the server has a slot.
 
     Each pick is a run and takes a slot, with the tasks that can share it.
     """
     pending = list(candidates)
     free, used = dict(slots), Tally(busy)
-    runs: list[list[_Candidate]] = []
+    runs: list[list[Chain]] = []
+    taken: set[int] = set()
     while limit > 0:
         pending = [one for one in pending if one.server_id == 0 or free.get(one.server_id, 0) > 0]
         if not pending:
             break
         best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.id))
-        run = [best, *companions.of(best, runs, limit - 1)]
-        pending = [one for one in pending if one not in run]
-        runs.append(run)
-        limit -= len(run)
-        used.update(one.service_id for one in run)
+        chains = make.of(best, taken, limit)
+        runs.append(chains)
+        taken |= {one.id for chain in chains for one in chain}
+        pending = [one for one in pending if one.id not in taken]
+        limit -= len(chains)
+        used.update(chain[0].service_id for chain in chains)
         if best.server_id:
             free[best.server_id] -= 1
     return runs
-
-
-class _Companions:
-    """Finds due tasks that can share the run of another: of the same action, server and priority, the oldest first."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    @cached_property
-    def _most(self) -> int:
-        return int(knob_value("tasks.per_run")) - 1
-
-    @cached_property
-    def _on_trial(self) -> set[int]:
-        """Servers of which nobody knows whether they answer again: one task finds out."""
-        return {row.id for row in Server.select(Server.id).where(Server.circuit_until.is_null(False))}
-
-    def of(self, first: _Candidate, taken: list[list[_Candidate]], room: int) -> list[_Candidate]:
-        """Return at most ``room`` tasks that nobody has taken."""
-        if not self._shares_run(first) or first.server_id in self._on_trial:
-            return []
-        wanted = min(self._most, room)
-        if wanted <= 0:
-            return []
-        gone = [first.id, *(one.id for run in taken for one in run)]
-        query = (
-            Task.select(Task.id, Task.action, Task.server_id, Task.service_id, Task.priority, Task.run_after)
-            .where(
-                (Task.server_id == first.server_id)
-                & (Task.status == TaskStatus.QUEUED)
-                & (Task.action == first.action)
-                & (Task.priority == first.priority)
-                & (Task.run_after <= self._now)
-                & Task.id.not_in(gone)
-            )
-            .order_by(Task.id)
-            .limit(wanted)
-        )
-        return [_candidate(row, first.server_id) for row in query]
-
-    @staticmethod
-    def _shares_run(first: _Candidate) -> bool:
-        known = CATALOG.get(first.action)
-        return first.server_id != 0 and known is not None and known.shares_run

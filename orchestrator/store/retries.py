@@ -9,7 +9,7 @@ from orchestrator.models.service import Service
 from orchestrator.models.task import Operation, Task
 from orchestrator.store.database import database_now, transaction
 from orchestrator.store.tasks import locked_task, log
-from orchestrator.store.waiting import block_dependants
+from orchestrator.store.waiting import block_dependants, why_blocked
 
 
 def retry(task_id: int, actor: str) -> None:
@@ -55,7 +55,7 @@ def _resume(operation_id: int) -> None:
     """Let an operation go on; while another of its steps is in error it stays so, and what waits for that one blocked."""
     failed = list(Task.select().where((Task.operation_id == operation_id) & (Task.status == TaskStatus.ERROR)))
     for other in failed:
-        block_dependants(other, f"task {other.id} ({other.action}) failed: {str(other.error)[:200]}")
+        block_dependants(other, why_blocked(other))
     if failed:
         return
     Operation.update(status="running", error=None, finished_at=None).where(Operation.id == operation_id).execute()

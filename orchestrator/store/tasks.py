@@ -130,15 +130,24 @@ def _add_dependencies(plan: Plan, ids: dict[str, int]) -> None:
 
 
 def supersede(service_id: int, generation: int) -> int:
-    """Cancel the pending tasks of older intents of a service, inside the caller's transaction; returns how many."""
+    """Cancel the pending tasks of older intents of a service, inside the caller's transaction; returns how many.
+
+    One that is next in a run is pending as well; the run ends there.
+    """
+    is_next = (Task.status == TaskStatus.RUNNING) & Task.started_at.is_null()
     older = (
         (Task.service_id == service_id)
         & (Task.operation_id.is_null(False))
         & (Task.generation < generation)
-        & (Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED])
+        & ((Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED]) | is_next)
     )
     change = Task.update(
-        status=TaskStatus.CANCELLED, error="superseded by a newer request", finished_at=utc_now(), blocked_by=None
+        status=TaskStatus.CANCELLED,
+        error="superseded by a newer request",
+        finished_at=utc_now(),
+        blocked_by=None,
+        lease_owner=None,
+        lease_until=None,
     )
     count = int(change.where(older).execute())
     Operation.update(status="cancelled", finished_at=utc_now(), error="superseded by a newer request").where(
