@@ -92,7 +92,7 @@ TASK_TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     _T.QUEUED: frozenset({_T.RUNNING, _T.CANCELLED, _T.ERROR, _T.DONE}),
     _T.RUNNING: frozenset({_T.DONE, _T.ERROR, _T.QUEUED, _T.WAITING, _T.CANCELLED}),  # WAITING: its turn never came
     _T.DONE: frozenset(),
-    _T.ERROR: frozenset({_T.QUEUED}),  # `task retry`
+    _T.ERROR: frozenset({_T.QUEUED, _T.WAITING}),  # `task retry`
     _T.CANCELLED: frozenset(),
 }
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby
+from itertools import groupby, takewhile
 
 import structlog
 
@@ -14,14 +14,15 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.dispatch import attempt
 from orchestrator.dispatch.handlers import Handlers
 from orchestrator.dispatch.owner import is_dead, owner_name
+from orchestrator.store import chains, fleet, leases, tasks
 from orchestrator.store import claim as claims
-from orchestrator.store import fleet, leases, tasks
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import session
 
 logger = structlog.get_logger(__name__)
 
 _POOL = 64  # threads at most; the batch size bounds what runs
+_LATE = 3  # a claim that was not begun within this part of its lease may be another's
 _WATCH_SECONDS = 1.0  # how soon a request to stop a running task is seen
 
 
@@ -46,13 +47,14 @@ class Worker:
 
     def pass_once(self) -> int:
         """Claim what is due and begin it; returns how many tasks were begun."""
+        since = time.monotonic()
         with session():
             batch = int(fleet.knob_value("tasks.batch_size"))
             taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - self.busy)
         for _, run in groupby(taken, key=lambda one: one.token):
             group = list(run)
             with self._lock:
-                self._running |= dict.fromkeys(group, self._pool.submit(self._attempt, group))
+                self._running |= dict.fromkeys(group, self._pool.submit(self._attempt, group, since))
         return len(taken)
 
     def is_new(self) -> bool:
@@ -106,11 +108,11 @@ class Worker:
         self._handlers.executor.close()
         return clean
 
-    def _attempt(self, group: Sequence[Claim]) -> None:
+    def _attempt(self, group: Sequence[Claim], since: float) -> None:
         numbers = [one.task_id for one in group]
-        chains = [list(chain) for _, chain in groupby(group, key=lambda one: one.head)]
         try:
-            attempt.run(chains, self._handlers, lambda number: number in self._stop_now, self._ended)
+            ours = [list(chain) for _, chain in groupby(self._ours(group, since), key=lambda one: one.head)]
+            attempt.run(ours, self._handlers, lambda number: number in self._stop_now, self._ended)
         except Unavailable as error:
             # The work may be done and only its record is missing: the step is idempotent, and the lease tells the rest.
             logger.warning("result not recorded", action="record", tasks=numbers, error=str(error))
@@ -119,6 +121,27 @@ class Worker:
         finally:
             for one in group:
                 self._ended(one)
+
+    def _ours(self, group: Sequence[Claim], since: float) -> list[Claim]:
+        """Return what may be begun of what was claimed after ``since``.
+
+        A process that was stopped amid its claim has leases that have run out before it begins anything: by then others may
+        have taken the tasks over. So when much of the lease has gone by, it is asked for anew.
+        """
+        if time.monotonic() - since < self._lease_seconds / _LATE:
+            return list(group)
+        with session():
+            lost = leases.heartbeat(group, self._lease_seconds)
+        if lost:
+            logger.warning("claims were lost before they began", action="claim", tasks=sorted(lost))
+        kept: list[Claim] = []
+        for _, found in groupby(group, key=lambda one: one.head):
+            chain = list(found)
+            ours = list(takewhile(lambda one: one.task_id not in lost, chain))
+            kept += ours
+            with session():
+                chains.put_back(chain[len(ours) :])  # what of it is ours still
+        return kept
 
     def _ended(self, one: Claim) -> None:
         """Forget a task that has ended or waits again; what waited for it may be due."""

@@ -14,15 +14,14 @@ from orchestrator.models.task import Task
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, locked, transaction
 from orchestrator.store.tasks import withdraw
-from orchestrator.store.waiting import block_again, locked_with_operation, wake
-
-_RUNNING = Task.status == TaskStatus.RUNNING
+from orchestrator.store.waiting import block_again, locked_with_operation, stands, wake
 
 
 def begin(claim: Claim) -> bool:
     """Note that a task's turn has come; False when it is no longer ours, or is to be cancelled."""
-    may = _RUNNING & (Task.lease_token == claim.token) & (Task.cancel_requested == False)  # noqa: E712 - an expression
-    return bool(Task.update(started_at=database_now()).where((Task.id == claim.task_id) & may).execute())
+    is_ours = (Task.id == claim.task_id) & (Task.lease_token == claim.token) & stands(TaskStatus.RUNNING)
+    is_wanted = Task.cancel_requested == False  # noqa: E712 - an expression
+    return bool(Task.update(started_at=database_now()).where(is_ours & is_wanted).execute())
 
 
 def put_back(claims: Iterable[Claim], only_next: bool = False) -> None:
@@ -35,7 +34,7 @@ def put_back(claims: Iterable[Claim], only_next: bool = False) -> None:
     def work() -> None:
         locked_with_operation(found[0].task_id)
         ids, tokens = [one.task_id for one in found], {one.token for one in found}
-        ours = (Task.id << ids) & (Task.lease_token << list(tokens)) & _RUNNING
+        ours = (Task.id << ids) & (Task.lease_token << list(tokens)) & stands(TaskStatus.RUNNING)
         let_go(locked(Task.select().where(ours & Task.started_at.is_null() if only_next else ours)))
 
     if found:
@@ -47,7 +46,7 @@ def release(row: Task) -> None:
     if row.operation_id is None or row.lease_token is None:
         return
     same = (Task.operation_id == row.operation_id) & (Task.lease_token == row.lease_token) & (Task.id != row.id)
-    let_go(locked(Task.select().where(same & _RUNNING & Task.started_at.is_null())))
+    let_go(locked(Task.select().where(same & stands(TaskStatus.RUNNING) & Task.started_at.is_null())))
 
 
 def let_go(found: Iterable[Task]) -> None:

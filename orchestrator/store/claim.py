@@ -19,6 +19,7 @@ from orchestrator.plan.catalog import LOOKS
 from orchestrator.store.database import database_now, is_sqlite, locked, transaction
 from orchestrator.store.fleet import knob_value, next_number
 from orchestrator.store.runs import COLUMNS, Candidate, Chain, Runs, candidate
+from orchestrator.store.waiting import stands
 
 _LANE_DEPTH = 8  # tasks looked at in one lane
 _WORKING = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
@@ -100,7 +101,7 @@ def _mark(tasks: Sequence[Candidate], lease: dict[str, Any], started_at: datetim
     for status in sorted({one.status for one in tasks}):
         check_task_transition(TaskStatus(status), TaskStatus.RUNNING)
         Task.update(status=TaskStatus.RUNNING, attempts=Task.attempts + 1, started_at=started_at, **lease).where(
-            (Task.id << [one.id for one in tasks if one.status == status]) & (Task.status == status)
+            (Task.id << [one.id for one in tasks if one.status == status]) & stands(TaskStatus(status))
         ).execute()
 
 

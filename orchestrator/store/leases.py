@@ -13,14 +13,14 @@ from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, transaction, up_seconds
 from orchestrator.store.fleet import knob_value
 from orchestrator.store.tasks import log
-from orchestrator.store.waiting import is_unmet, locked_with_operation
+from orchestrator.store.waiting import is_unmet, locked_with_operation, stands
 
 
 def heartbeat(claims: Iterable[Claim], lease_seconds: int) -> set[int]:
     """Extend the leases and return the ids of the tasks that are no longer ours."""
     held = {(one.task_id, one.token) for one in claims}
     ids, tokens = {task_id for task_id, _ in held}, {token for _, token in held}
-    ours = (Task.id << list(ids)) & (Task.lease_token << list(tokens)) & (Task.status == TaskStatus.RUNNING)
+    ours = (Task.id << list(ids)) & (Task.lease_token << list(tokens)) & stands(TaskStatus.RUNNING)
 
     def work() -> set[int]:
         until = database_now() + timedelta(seconds=lease_seconds)

@@ -15,6 +15,7 @@ from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task, TaskDependency
 from orchestrator.plan.catalog import CATALOG
 from orchestrator.store.fleet import knob_value
+from orchestrator.store.waiting import stands
 
 LONGEST = 10  # tasks of one service in a run: what waits for them in other runs is not to wait for long
 _LOOKED_AT = 2  # companions that are looked at for each that is wanted: not all have the same before them
@@ -132,15 +133,15 @@ class Runs:
     def _open(self, first: Candidate, operations: Sequence[int]) -> Chain:
         """Return short open steps of operations on the server of the first, with its priority, in the order of the plan.
 
-        Only ``operation_id`` is compared plainly, so that no other index is taken than the one on it.
+        Nothing but ``operation_id`` is compared in such a way that an index on it could be taken.
         """
-        status, due = fn.COALESCE(Task.status, ""), Task.run_after <= self._now
+        is_due = stands(TaskStatus.QUEUED) & (Task.run_after <= self._now)
         query = (
             Task.select(*COLUMNS, Task.params)
             .where(
                 (Task.operation_id << list(operations))
                 & (fn.COALESCE(Task.server_id, 0) == first.server_id)
-                & ((status == TaskStatus.WAITING) | ((status == TaskStatus.QUEUED) & due))
+                & (stands(TaskStatus.WAITING) | is_due)
                 & (Task.priority == first.priority)
                 & (Task.cancel_requested == False)  # noqa: E712 - an expression
                 & Task.blocked_by.is_null()

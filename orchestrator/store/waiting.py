@@ -5,9 +5,21 @@ Everything here runs inside the caller's transaction.
 
 from __future__ import annotations
 
+from typing import Any
+
+from peewee import fn
+
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Operation, Task, TaskDependency
 from orchestrator.store.database import database_now, locked
+
+
+def stands(*statuses: TaskStatus) -> Any:
+    """Return the comparison of a task's status for rows that are named by their numbers or their operation.
+
+    No index on the status answers it: through that MariaDB would lock, and wait for, rows of others that only have the same.
+    """
+    return fn.COALESCE(Task.status, "") << list(statuses)
 
 
 def locked_with_operation(task_id: int) -> Task | None:
