@@ -163,13 +163,14 @@ def replace_pending(service_id: int, keys: list[str]) -> None:
     something before it was given up on, is nobody's to wait for.
     """
     same = (Task.service_id == service_id) & (Task.step << keys) & Task.operation_id.is_null(False)
-    if Task.select().where(same & (Task.status == TaskStatus.RUNNING)).exists():
-        raise Busy("an older change of the same object is still running; this one follows when it has ended")
-    can_begin = (Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED]) & Task.blocked_by.is_null()
-    pending = list(Task.select().where(same & can_begin))
-    for row in pending:
+    pending = list(Task.select().where(same & (Task.status << list(OPEN_STATUSES)) & Task.blocked_by.is_null()))
+    running = [row for row in pending if row.status == TaskStatus.RUNNING]
+    for row in pending if all(one.is_next for one in running) else ():
         if Operation.get_by_id(row.operation_id).intent.startswith("service."):
             raise Busy("the service is about to change as a whole; this follows when that is done")
+    if running:
+        raise Busy("an older change of the same object is still running; this one follows when it has ended")
+    for row in pending:
         withdraw(row, "superseded by a newer request", row.requested_by)
     _end_with([row.id for row in pending])
 
