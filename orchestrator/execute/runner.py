@@ -61,7 +61,10 @@ class AnsibleExecutor:
 
     def run_all(self, chains: Sequence[Chain]) -> None:
         """Carry out several chains by one run; what that run does not tell of a chain, a run of its own does."""
-        left = chains if len(chains) == 1 else self._together(chains)
+        if len(chains) == 1:
+            self._one(chains[0])
+            return
+        left = self._together(chains)
         if left:
             with ThreadPoolExecutor(len(left)) as pool:
                 list(pool.map(self._or_not, left))

@@ -73,6 +73,19 @@ def server_ends_sessions(bench: Bench) -> None:
     eventually(lambda: not set(open_before) & set(named("ssh", bench.run_root, "c-")), what="the connection is gone")
 
 
+def test_an_open_connection_outlives_the_thread_that_asked_for_it(bench: Bench, simple: str) -> None:
+    before = set(named("ssh", bench.run_root, "c-"))
+    thread = threading.Thread(
+        target=bench.run, args=(simple,), kwargs={"connect_timeout": 11}
+    )  # an executor of its own
+    thread.start()
+    thread.join()
+    opened = set(named("ssh", bench.run_root, "c-")) - before
+    assert len(opened) == (1 if bench.mode == WARM else 0)
+    assert bench.run(simple, connect_timeout=11).outcome is Outcome.OK
+    assert opened <= set(named("ssh", bench.run_root, "c-"))
+
+
 def test_a_long_path_does_no_harm(bench: Bench, simple: str) -> None:
     root = bench.root / ("long" * 25) / "runs"
     assert bench.run(simple, run_root=root).outcome is Outcome.OK
