@@ -69,7 +69,8 @@ class Worker:
     def wait(self, seconds: float) -> bool:
         """Sleep until something ended; False when the time was up before."""
         woken = self._wake.wait(seconds)
-        self._wake.clear()
+        if woken:  # else it may be set only now, which the next wait is to see
+            self._wake.clear()
         return woken
 
     @property
