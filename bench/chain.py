@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from bench.site import connected, is_active, order, wait_for
 from demo.installation import Installation
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.execute.base import Chain
 from orchestrator.store import tasks
 
 _SETTLE_SECONDS = 300.0
@@ -45,6 +47,12 @@ class Recorder:
         wanted = request.action == "mail.dkim_present"
         key = {"domain": params.get("domain"), "selector": params.get("selector"), "public_key": _SOME_KEY}
         return RunResult(outcome=Outcome.CHANGED, facts={"dkim": key} if wanted else {})
+
+    def run_all(self, chains: Sequence[Chain]) -> None:
+        """Remember each step of each."""
+        for chain in chains:
+            for request in chain.requests:
+                chain.tell(self.run(request, chain.cancelled))
 
     def tally(self) -> dict[str, int]:
         """Nothing is counted."""

@@ -14,7 +14,7 @@ from orchestrator.certs.office import Office
 from orchestrator.certs.steps import Steps
 from orchestrator.certs.watcher import Watcher
 from orchestrator.config import binding, channels, keys
-from orchestrator.dispatch.attempt import Handlers
+from orchestrator.dispatch.handlers import Handlers
 from orchestrator.dispatch.plans import Plans
 from orchestrator.dispatch.worker import Worker
 from orchestrator.execute.base import Executor

@@ -132,6 +132,13 @@ KNOBS: Mapping[str, Knob] = {
             help="Minutes between attempts, growing; the last one repeats",
         ),
         _int("tasks.batch_size", 20, 1, 64, "Tasks one orchestrator runs at once"),
+        _int(
+            "tasks.per_run",
+            5,
+            1,
+            16,
+            "Services whose steps on one server share a run at most; 1: each step has its own run",
+        ),
         _int("tasks.retention_days", 30, 1, 3650, "Days that finished tasks and their log are kept"),
         _int("tasks.stuck_after_minutes", 30, 1, 1440, "Minutes after which a running task counts as stuck"),
         _int(

@@ -12,7 +12,7 @@ class TaskStatus(StrEnum):
 
     WAITING = "waiting"  # for another task of its operation
     QUEUED = "queued"  # due at run_after
-    RUNNING = "running"  # leased by an orchestrator
+    RUNNING = "running"  # leased by an orchestrator; while it has no start it is next in a run that is under way
     DONE = "done"
     ERROR = "error"  # terminal: attempts used up, or input that can never work
     CANCELLED = "cancelled"  # withdrawn, or superseded by a newer intent
@@ -88,11 +88,11 @@ class Outcome(StrEnum):
 _T, _S = TaskStatus, ServiceStatus
 
 TASK_TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
-    _T.WAITING: frozenset({_T.QUEUED, _T.CANCELLED, _T.ERROR}),
+    _T.WAITING: frozenset({_T.QUEUED, _T.RUNNING, _T.CANCELLED, _T.ERROR}),  # RUNNING: follows in a run
     _T.QUEUED: frozenset({_T.RUNNING, _T.CANCELLED, _T.ERROR, _T.DONE}),
-    _T.RUNNING: frozenset({_T.DONE, _T.ERROR, _T.QUEUED, _T.CANCELLED}),
+    _T.RUNNING: frozenset({_T.DONE, _T.ERROR, _T.QUEUED, _T.WAITING, _T.CANCELLED}),  # WAITING: its turn never came
     _T.DONE: frozenset(),
-    _T.ERROR: frozenset({_T.QUEUED}),  # `task retry`
+    _T.ERROR: frozenset({_T.QUEUED, _T.WAITING}),  # `task retry`
     _T.CANCELLED: frozenset(),
 }
 

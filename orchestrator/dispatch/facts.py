@@ -6,20 +6,16 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from orchestrator.core.clock import utc_now
 from orchestrator.core.errors import InvalidInput
 from orchestrator.core.records import RunResult
 from orchestrator.models.task import Task
+from orchestrator.plan import catalog
 from orchestrator.store import certificates, fleet, orphans, services, zones
 
-# Steps that may try out another setting: parameter -> column of the service.
-_ON_TRIAL: Mapping[str, Mapping[str, str]] = {
-    "web.php_present": {"version": "php_version"},
-    "web.proxy_present": {"template": "proxy_template", "upstream": "proxy_upstream"},
-}
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAXIMUM_KEY = 1024  # base64 characters; a 4096-bit RSA key takes 736
 
@@ -36,7 +32,7 @@ def facts_effect(row: Task, result: RunResult) -> Callable[[], dict[str, Any]] |
         return lambda: _keep_challenge(row, result)
     if row.action == "server.prepare":
         return lambda: _forget_challenge(row, result)
-    if row.action in _ON_TRIAL and json.loads(row.params):
+    if catalog.action(row.action).trial and json.loads(row.params):
         return lambda: _keep_setting(row, result)
     return None
 
@@ -60,7 +56,7 @@ def _forget_challenge(row: Task, result: RunResult) -> dict[str, Any]:
 def _keep_setting(row: Task, result: RunResult) -> dict[str, Any]:
     """Keep what a client change has tried out; one that failed leaves the service with what it had."""
     given = json.loads(row.params)
-    columns = {column: given[key] for key, column in _ON_TRIAL[row.action].items() if key in given}
+    columns = {column: given[key] for key, column in catalog.action(row.action).trial.items() if key in given}
     services.update(int(row.service_id or 0), **columns)
     return {"outcome": str(result.outcome), "warnings": list(result.warnings)}
 

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby, takewhile
 
 import structlog
 
 from orchestrator.core.errors import Unavailable
 from orchestrator.dispatch import attempt
+from orchestrator.dispatch.handlers import Handlers
 from orchestrator.dispatch.owner import is_dead, owner_name
+from orchestrator.store import chains, fleet, leases, tasks
 from orchestrator.store import claim as claims
-from orchestrator.store import fleet, leases, tasks
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import session
 
 logger = structlog.get_logger(__name__)
 
 _POOL = 64  # threads at most; the batch size bounds what runs
+_LATE = 3  # a claim that was not begun within this part of its lease may be another's
 _WATCH_SECONDS = 1.0  # how soon a request to stop a running task is seen
 
 
 class Worker:
     """Claims due tasks and carries them out until it is told to stop."""
 
-    def __init__(self, handlers: attempt.Handlers, lease_seconds: int) -> None:
+    def __init__(self, handlers: Handlers, lease_seconds: int) -> None:
         self.owner = owner_name()
         self._handlers = handlers
         self._lease_seconds = lease_seconds
@@ -44,12 +47,14 @@ class Worker:
 
     def pass_once(self) -> int:
         """Claim what is due and begin it; returns how many tasks were begun."""
+        since = time.monotonic()
         with session():
             batch = int(fleet.knob_value("tasks.batch_size"))
-            taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - len(self._running))
-        for one in taken:
+            taken = claims.claim(self.owner, self._lease_seconds, min(batch, _POOL) - self.busy)
+        for _, run in groupby(taken, key=lambda one: one.token):
+            group = list(run)
             with self._lock:
-                self._running[one] = self._pool.submit(self._attempt, one)
+                self._running |= dict.fromkeys(group, self._pool.submit(self._attempt, group, since))
         return len(taken)
 
     def is_new(self) -> bool:
@@ -64,14 +69,15 @@ class Worker:
     def wait(self, seconds: float) -> bool:
         """Sleep until something ended; False when the time was up before."""
         woken = self._wake.wait(seconds)
-        self._wake.clear()
+        if woken:  # else it may be set only now, which the next wait is to see
+            self._wake.clear()
         return woken
 
     @property
     def busy(self) -> int:
-        """How many attempts are running."""
+        """How many attempts are running; of tasks that follow each other one at a time is."""
         with self._lock:
-            return len(self._running)
+            return len({(one.token, one.head) for one in self._running})
 
     def tally(self) -> Mapping[str, int]:
         """Return how attempts were started since the last call."""
@@ -103,24 +109,54 @@ class Worker:
         self._handlers.executor.close()
         return clean
 
-    def _attempt(self, one: Claim) -> None:
+    def _attempt(self, group: Sequence[Claim], since: float) -> None:
+        numbers = [one.task_id for one in group]
         try:
-            attempt.run(one, self._handlers, lambda: one.task_id in self._stop_now)
+            ours = [list(chain) for _, chain in groupby(self._ours(group, since), key=lambda one: one.head)]
+            attempt.run(ours, self._handlers, lambda number: number in self._stop_now, self._ended)
         except Unavailable as error:
             # The work may be done and only its record is missing: the step is idempotent, and the lease tells the rest.
-            logger.warning("result not recorded", action="record", task=one.task_id, error=str(error))
+            logger.warning("result not recorded", action="record", tasks=numbers, error=str(error))
         except Exception:
-            logger.exception("attempt crashed", action="crash", task=one.task_id)
+            logger.exception("attempt crashed", action="crash", tasks=numbers)
         finally:
-            with self._lock:
-                self._running.pop(one, None)
+            for one in group:
+                self._ended(one)
+
+    def _ours(self, group: Sequence[Claim], since: float) -> list[Claim]:
+        """Return what may be begun of what was claimed after ``since``.
+
+        A process that was stopped amid its claim has leases that have run out before it begins anything: by then others may
+        have taken the tasks over. So when much of the lease has gone by, it is asked for anew.
+        """
+        if time.monotonic() - since < self._lease_seconds / _LATE:
+            return list(group)
+        with session():
+            lost = leases.heartbeat(group, self._lease_seconds)
+        if lost:
+            logger.warning("claims were lost before they began", action="claim", tasks=sorted(lost))
+        kept: list[Claim] = []
+        for _, found in groupby(group, key=lambda one: one.head):
+            chain = list(found)
+            ours = list(takewhile(lambda one: one.task_id not in lost, chain))
+            kept += ours
+            with session():
+                chains.put_back(chain[len(ours) :])  # what of it is ours still
+        return kept
+
+    def _ended(self, one: Claim) -> None:
+        """Forget a task that has ended or waits again; what waited for it may be due."""
+        with self._lock:
+            if self._running.pop(one, None) is not None:
                 self._stop_now.discard(one.task_id)
-            self._wake.set()
+        self._wake.set()
 
     def _heartbeat_loop(self) -> None:
         """Look for requests to stop, and renew the leases six times before they would end."""
         renew, pause = 0.0, min(_WATCH_SECONDS, self._lease_seconds / 6)
         while not self._stopping.wait(pause):
+            if not self.busy:
+                continue
             is_due = time.monotonic() >= renew
             try:
                 with session():

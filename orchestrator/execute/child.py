@@ -131,7 +131,7 @@ def _run(order: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
     if order["connect"]:
         nowhere = subprocess.DEVNULL
         subprocess.Popen(order["connect"], stdin=nowhere, stdout=nowhere, stderr=nowhere)  # ended with the attempt
-    mask = Mask(json.loads(Path(order["job_file"]).read_bytes()))
+    mask = Mask({"jobs": [json.loads(Path(file).read_bytes()) for file in order["job_files"]]})
     token = int(os.environ["JOB_ID"])
 
     def handle(event: Mapping[str, Any]) -> bool:
@@ -155,8 +155,6 @@ def _prepared(order: Mapping[str, Any]) -> RunnerConfig:
         private_data_dir=order["directory"],
         playbook=order["playbook"],
         inventory=order["inventory"],
-        limit=order["limit"],
-        extravars={"job_file": order["job_file"]},
         cmdline="--check --diff" if order["check"] else None,
         forks=1,
         timeout=order["timeout_seconds"],

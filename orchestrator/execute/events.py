@@ -37,6 +37,8 @@ def compact(event: Mapping[str, Any], mask: Mask) -> dict[str, Any] | None:
         return {"kind": "text", "text": said} if said else None
     if not isinstance(data, dict):
         return None
+    if kind == "playbook_on_play_start":
+        return {"kind": "play"}
     if kind == "playbook_on_task_start":
         return {"kind": "start", "task": _name(data, mask)}
     if kind == "playbook_on_stats":

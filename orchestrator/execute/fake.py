@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.execute.base import Cancelled, Chain
 
 _POLL_SECONDS = 0.01
 Script = Callable[[RunRequest], RunResult | None]  # None: the default answer
@@ -20,6 +21,7 @@ class History:
     """What an executor was asked, and how much of it at once."""
 
     requests: list[RunRequest] = field(default_factory=list)
+    runs: list[Sequence[RunRequest]] = field(default_factory=list)  # the same, as they share a run
     overlaps: list[str] = field(default_factory=list)  # steps of a service that ran twice at the same time
     most: int = 0  # attempts at once
     most_on: Counter[str] = field(default_factory=Counter)  # the same for each server
@@ -41,7 +43,7 @@ class NoopExecutor:
         """Nothing is counted."""
         return {}
 
-    def run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
+    def run(self, request: RunRequest, cancelled: Cancelled) -> RunResult:
         """Pretend to run the playbook; asks ``cancelled`` while it waits."""
         began = time.monotonic()
         step = step_of(request)
@@ -54,6 +56,19 @@ class NoopExecutor:
                 self._running[request.host.name] -= 1
                 self._steps[step] -= 1
         return replace(result, duration_seconds=time.monotonic() - began)
+
+    def run_all(self, chains: Sequence[Chain]) -> None:
+        """Pretend to run them: each step for all chains, one after another as in a real run, then the next step."""
+        with self._lock:
+            self.history.runs.append([request for chain in chains for request in chain.requests])
+        going = list(chains)
+        for number in range(max(len(chain.requests) for chain in chains)):
+            going = [chain for chain in going if self._succeeds(chain, number)]
+
+    def _succeeds(self, chain: Chain, number: int) -> bool:
+        result = self.run(chain.requests[number], chain.cancelled)
+        chain.tell(result)
+        return result.outcome.is_success
 
     def answer(self, request: RunRequest) -> RunResult:  # noqa: ARG002 - for those that depend on it
         """Return how the attempt ends."""
@@ -73,7 +88,7 @@ class NoopExecutor:
             if self._steps[step] > 1:
                 history.overlaps.append(step)
 
-    def _wait(self, cancelled: Callable[[], bool]) -> bool:
+    def _wait(self, cancelled: Cancelled) -> bool:
         end = time.monotonic() + self.seconds
         while (left := end - time.monotonic()) > 0:
             if cancelled():

@@ -7,29 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.records import Host, RunRequest
-from orchestrator.execute import environment
+from orchestrator.execute import environment, workspace
+from orchestrator.execute.checks import Checked
 from orchestrator.execute.settings import ExecutorSettings
 
 RUNNER_SETTINGS = {"suppress_output_file": True, "suppress_ansible_output": True, "pexpect_timeout": 1}
 _BACKSTOP_SECONDS = 30  # ansible-runner's own deadline comes after ours
 
 
-def order(
-    settings: ExecutorSettings, request: RunRequest, host: Host, playbook: Path, directory: Path
-) -> Mapping[str, Any]:
-    """Return what the helper of one attempt is told; ``host`` is the request's, checked."""
+def order(settings: ExecutorSettings, checked: Checked, directory: Path) -> Mapping[str, Any]:
+    """Return what the helper of one attempt is told."""
+    jobs = workspace.job_files(directory, len(checked.documents), len(checked.playbooks))
     return {
         "attempt": directory.name,
         "directory": str(directory),
         "project_root": str(settings.project_root),
-        "playbook": str(playbook),
+        "playbook": str(workspace.playbook(directory, checked.playbooks)),
         "inventory": str(directory / "inventory.json"),
-        "job_file": str(directory / "job.json"),
-        "limit": host.name,
-        "connect": environment.connect_ahead(directory, host, settings.private_key, settings.connect_timeout),
-        "check": request.check,
-        "timeout_seconds": request.timeout_seconds + _BACKSTOP_SECONDS,
+        "job_files": [str(file) for row in jobs for file in row],
+        "connect": environment.connect_ahead(directory, checked.host, settings.private_key, settings.connect_timeout),
+        "check": checked.check,
+        "timeout_seconds": sum(checked.timeouts) + _BACKSTOP_SECONDS,
         "grace_seconds": settings.grace_seconds,
         "maximum_events": settings.maximum_events,
         "maximum_bytes": settings.maximum_bytes,

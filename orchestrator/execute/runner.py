@@ -1,52 +1,29 @@
-"""The executor: one fresh directory, one helper process and one run of ansible-playbook for every attempt.
-
-The helper is forked from a process that has everything in memory already, or started anew: the plain way, always there.
-"""
+"""The executor: carries out steps by attempts, and says of each step how it ended."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
-import re
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
 from orchestrator.core.errors import InvalidInput
-from orchestrator.core.names import shown
-from orchestrator.core.records import Host, RunRequest, RunResult
+from orchestrator.core.records import RunRequest, RunResult
 from orchestrator.core.states import Outcome
-from orchestrator.execute import environment, job, orders, supervise, target, workspace
-from orchestrator.execute.classify import classify
-from orchestrator.execute.settings import WARM, ExecutorSettings
-from orchestrator.execute.supervise import Cause, Ended, Helper
-from orchestrator.execute.text import Mask
-from orchestrator.execute.warm.connections import Connections, Lent
+from orchestrator.execute import workspace
+from orchestrator.execute.attempts import Attempts
+from orchestrator.execute.base import Cancelled, Chain
+from orchestrator.execute.checks import Checked, checked, refusal
+from orchestrator.execute.progress import Progress
+from orchestrator.execute.settings import ExecutorSettings
+from orchestrator.execute.warm.connections import Connections
 from orchestrator.execute.warm.launcher import Launcher
-from orchestrator.execute.warm.process import Template
 
 logger = structlog.get_logger(__name__)
 
-_ACTION = re.compile(r"[a-z]{1,20}\.[a-z]{1,30}(?:_[a-z]{1,30}){0,5}")
-_DAY = 86_400
-_PRIMING = Path(__file__).parent / "warm" / "priming.yml"
-_NOBODY = Host(name="nobody", address="127.0.0.1", login="nobody", roles=("web",), host_keys=())
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """A request of which nothing is in doubt any more."""
-
-    request: RunRequest
-    host: Host
-    playbook: Path
-    document: str
+_NOT_BEGUN = RunResult(outcome=Outcome.CANCELLED, reason="cancelled", message="stopped on request")
 
 
 class AnsibleExecutor:
@@ -54,10 +31,10 @@ class AnsibleExecutor:
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
-        is_warm = settings.mode == WARM
-        self.warm = Launcher(self._template, settings.project_root) if is_warm else None
-        self._connections = Connections(self._directory, self._open_connection) if is_warm else None
+        self._attempts = Attempts(settings)
         self._told: Counter[str] = Counter()
+        # "shared": steps that a run for several told of; "alone": those that it did not; "followed": not the first of a run
+        self._steps: Counter[str] = Counter()
         try:
             swept = workspace.sweep(settings.run_root)
         except OSError as error:
@@ -66,133 +43,116 @@ class AnsibleExecutor:
             if swept:
                 logger.info("leftovers removed", attempts=len(swept))
 
-    def run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
+    @property
+    def warm(self) -> Launcher | None:
+        """What attempts are forked from; None when there is no such thing in this mode."""
+        return self._attempts.warm
+
+    @property
+    def connections(self) -> Connections | None:
+        """What attempts share to reach their servers; None when there is no such thing in this mode."""
+        return self._attempts.connections
+
+    def run(self, request: RunRequest, cancelled: Cancelled) -> RunResult:
         """Run the playbook of ``request.action`` on ``request.host`` and return how it ended."""
-        began = time.monotonic()
-        try:
-            result = self._run(request, cancelled)
-        except InvalidInput as error:
-            result = RunResult(outcome=Outcome.INVALID, reason="invalid", message=str(error))
-        except OSError as error:
-            result = _controller_failed(error)
-        return replace(result, duration_seconds=time.monotonic() - began)
+        told: list[RunResult] = []
+        self._one(Chain([request], cancelled, told.append))
+        return told[0]
+
+    def run_all(self, chains: Sequence[Chain]) -> None:
+        """Carry out several chains by one run; what that run does not tell of a chain, a run of its own does."""
+        if len(chains) == 1:
+            self._one(chains[0])
+            return
+        left = self._together(chains)
+        if left:
+            with ThreadPoolExecutor(len(left)) as pool:
+                list(pool.map(self._or_not, left))
 
     def tally(self) -> Mapping[str, int]:
-        """Return what has happened since the last call; see Launcher and Pool for the words."""
-        now: Counter[str] = Counter()
-        for one in (self.warm, self._connections):
-            now += one.counts if one else Counter()
+        """Return what has happened since the last call; see Launcher and Pool for the other words."""
+        now = self._attempts.counts() + self._steps
         since = now - self._told
         self._told = now
         return since
 
     def close(self) -> None:
         """End the process that attempts are forked from, and the open connections."""
-        if self.warm:
-            self.warm.close()
-        if self._connections:
-            self._connections.close()
+        self._attempts.close()
 
-    def _run(self, request: RunRequest, cancelled: Callable[[], bool]) -> RunResult:
-        host, playbook, document = target.check(request.host), self._playbook(request), job.document(request.job)
-        refused = self._refusal(host)
-        if refused:
+    def _or_not(self, chain: Chain) -> None:
+        if chain.cancelled():
+            chain.tell(_NOT_BEGUN)
+        else:
+            self._one(chain)
+
+    def _together(self, chains: Sequence[Chain]) -> Sequence[Chain]:
+        """Carry out several by one run and return what is left: all where any of them could keep it from beginning."""
+        try:
+            wanted = checked([chain.requests for chain in chains], self._settings)
+            if refusal(wanted.host, self._settings):
+                return chains
+        except (InvalidInput, OSError) as error:  # each by itself says whose fault it is, and why
+            logger.info("run for several not possible", action=chains[0].requests[0].action, error=str(error))
+            return chains
+        progress = Progress(chains, wanted.host)
+        try:
+            self._attempt(wanted, progress)
+        except OSError as error:
+            logger.info("run for several broke off", action=chains[0].requests[0].action, error=str(error))
+        left = progress.left()
+        self._steps.update(shared=progress.told, alone=len(left))
+        return left
+
+    def _one(self, chain: Chain) -> None:
+        """Carry out a chain to its end."""
+        try:
+            result = self._carried_out(chain)
+        except InvalidInput as error:
+            if len(chain.requests) > 1:  # any of its steps may be meant
+                _step_by_step(chain, self._one)
+                return
+            result = RunResult(outcome=Outcome.INVALID, reason="invalid", message=str(error))
+        except OSError as error:
+            result = _controller_failed(error)
+        if result:
+            chain.tell(result)
+
+    def _carried_out(self, chain: Chain, is_plain: bool = False) -> RunResult | None:
+        """Carry out a chain and let its run tell the results; one that is returned is to be told instead."""
+        wanted = checked([chain.requests], self._settings)
+        if refused := refusal(wanted.host, self._settings):
             return refused
-        checked = _Checked(request, host, playbook, document)
-        ended = self._attempt(checked, cancelled, self.warm)
-        if self.warm and ended.forked and ended.broke_off:
-            self.warm.doubt("lost")
-            ended = self._attempt(checked, cancelled, None)
-        if ended.survivors:
-            logger.error("processes survived SIGKILL", action=request.action, processes=ended.survivors)
-        ended.complaint = Mask(request.job).text(ended.complaint)
-        return classify(ended, host, request.timeout_seconds)
-
-    def _attempt(self, checked: _Checked, cancelled: Callable[[], bool], warm: Launcher | None) -> Ended:
-        """Make an attempt: forked from a template where there is one, the plain way otherwise."""
-        settings = self._settings
-
-        def start(order: Mapping[str, Any], variables: Mapping[str, str], directory: Path) -> Helper:
-            channel = lent.interpreter.channel.fileno() if lent.interpreter else None
-            helper = warm.start(order, variables, directory, channel) if warm else None
-            return helper or supervise.start(order, variables, directory)
-
-        plugin = target.SSH_WITH_INTERPRETER if warm else target.SSH
-        with (
-            workspace.attempt(
-                settings.run_root, checked.host, checked.document, orders.RUNNER_SETTINGS, connection=plugin
-            ) as directory,
-            self._connection(checked.host, directory, warm) as lent,
-        ):
-            order = orders.order(settings, checked.request, checked.host, checked.playbook, directory)
-            variables, limits = orders.variables(settings, directory), self._limits(checked.request)
-            ended = supervise.supervise(order, variables, limits, cancelled, start)
-            lent.is_over = ended.cause is Cause.EXIT and not ended.broke_off
-            return ended
-
-    def _connection(
-        self, host: Host, directory: Path, warm: Launcher | None
-    ) -> contextlib.AbstractContextManager[Lent]:
-        if self._connections and warm:
-            return self._connections.shared_with(host, directory)
-        return contextlib.nullcontext(Lent())
-
-    def _directory(self, host: Host) -> contextlib.AbstractContextManager[Path]:
-        return workspace.attempt(self._settings.run_root, host, "{}", {}, "c")
-
-    def _open_connection(self, host: Host, directory: Path, what: str) -> tuple[list[str], Mapping[str, str]]:
-        settings = self._settings
-        command = environment.keep_open(directory, host, settings.private_key, settings.connect_timeout, what)
-        return command, orders.variables(settings, directory)
-
-    @contextlib.contextmanager
-    def _template(self) -> Iterator[Template]:
-        """Yield a process that is being primed, and end it."""
-        settings = self._settings
-        request = RunRequest(
-            action="execute.prime", host=_NOBODY, job={"action": "execute.prime", "params": {}}, timeout_seconds=60
-        )
-        document = job.document(request.job)
-        with workspace.attempt(settings.run_root, _NOBODY, document, orders.RUNNER_SETTINGS, "t") as directory:
-            order = orders.order(settings, request, _NOBODY, _PRIMING, directory)
-            template = Template(order, orders.variables(settings, directory), directory)
-            try:
-                yield template
-            finally:
-                template.close()
-
-    def _playbook(self, request: RunRequest) -> Path:
-        if not _ACTION.fullmatch(str(request.action)):
-            raise InvalidInput("action", f"{shown(request.action)} is no action", "see `tenantry task actions`")
-        if not 0 < request.timeout_seconds <= _DAY:
-            raise InvalidInput("timeout_seconds", "is out of range", f"use 1 to {_DAY}")
-        path = self._settings.project_root / "playbooks" / f"{request.action.replace('.', '/')}.yml"
-        if not path.is_file():
-            raise InvalidInput(
-                "action", f"{request.action} has no playbook", f"add {path.relative_to(path.parents[2])}"
-            )
-        return path
-
-    def _refusal(self, host: Host) -> RunResult | None:
-        """Return why no connection can succeed at all; the server's pause is then the right answer, not a failed task."""
-        if not host.host_keys:
-            message = f"no SSH host key of {host.name} is pinned; add one before anything runs there"
-            return RunResult(outcome=Outcome.UNREACHABLE, reason="host_key", message=message)
-        if not os.access(self._settings.private_key, os.R_OK):
-            message = f"the orchestrator's SSH key {self._settings.private_key} cannot be read"
-            return RunResult(outcome=Outcome.UNREACHABLE, reason="login", message=message)
-        if workspace.free_bytes(self._settings.run_root) < self._settings.free_bytes:
-            raise OSError(errno.ENOSPC, "too little space is left", str(self._settings.run_root))
+        progress = Progress([chain], wanted.host)
+        is_lost = self._attempt(wanted, progress, is_plain)
+        for left in progress.left() if is_lost else ():
+            return self._carried_out(left, is_plain=True)
+        self._steps["followed"] += max(progress.told - 1, 0)
         return None
 
-    def _limits(self, request: RunRequest) -> supervise.Limits:
-        return supervise.Limits(
-            timeout_seconds=request.timeout_seconds,
-            idle_seconds=self._settings.idle_timeout,
-            grace_seconds=self._settings.grace_seconds,
-            maximum_bytes=self._settings.maximum_bytes + 1_000_000,
-            received_bytes=self._settings.received_bytes,
-        )
+    def _attempt(self, wanted: Checked, progress: Progress, is_plain: bool = False) -> bool:
+        """Make an attempt and let it tell its results; True when it was forked and ended without a word."""
+        ended = self._attempts.make(wanted, progress.is_cancelled, progress.see, is_plain)
+        is_lost = ended.forked and ended.broke_off
+        if self.warm and is_lost:
+            self.warm.doubt("lost")
+        else:
+            progress.finish(ended)
+        return is_lost
+
+
+def _step_by_step(chain: Chain, carry_out: Callable[[Chain], None]) -> None:
+    """Carry out each step of a chain by a run of its own, until one does not succeed."""
+    told: list[RunResult] = []
+
+    def tell(result: RunResult) -> None:
+        told.append(result)
+        chain.tell(result)
+
+    for request in chain.requests:
+        carry_out(Chain([request], chain.cancelled, tell))
+        if not told[-1].outcome.is_success:
+            return
 
 
 def _controller_failed(error: OSError) -> RunResult:

@@ -9,7 +9,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -61,7 +61,7 @@ class Ended:
 class Limits:
     """Deadlines and bounds of one attempt."""
 
-    timeout_seconds: float
+    timeout_seconds: tuple[float, ...]  # of each play
     idle_seconds: float
     grace_seconds: float
     maximum_bytes: int  # that the helper may send
@@ -78,6 +78,7 @@ class Helper:
     release: Callable[[], None] = lambda: None  # when nothing of the attempt is left
 
 
+See = Callable[[dict[str, Any]], None]  # gets each line of the helper
 Start = Callable[[Mapping[str, Any], Mapping[str, str], Path], Helper]  # order, environment, the attempt's directory
 
 
@@ -87,15 +88,19 @@ def supervise(
     limits: Limits,
     cancelled: Callable[[], bool],
     start: Start,
+    see: See,
 ) -> Ended:
-    """Run the helper on ``order`` until it ends or must end; afterwards no process of the attempt is left."""
+    """Run the helper on ``order`` until it ends or must end; afterwards no process of the attempt is left.
+
+    What ``see`` raises ends it as well.
+    """
     directory = Path(order["directory"])
     ended = Ended(Cause.EXIT)
     helper = start(order, environment, directory)
     ended.forked = helper.forked
     root = processes.identify(helper.number)
     try:
-        ended.cause = _read(helper, ended.lines, limits, cancelled)
+        ended.cause = _read(helper, ended.lines, _Watch(helper, limits, cancelled), see)
     finally:
         if not ended.is_alone:
             survivors = processes.end(order["attempt"], [root] if root else [], limits.grace_seconds)
@@ -146,17 +151,28 @@ class _Watch:
     """Says when an attempt must end before it has come to its end by itself."""
 
     def __init__(self, helper: Helper, limits: Limits, cancelled: Callable[[], bool]) -> None:
-        self._helper, self._limits, self._cancelled = helper, limits, cancelled
-        self._asked = self.heard = time.monotonic()
-        self._deadline = self.heard + limits.timeout_seconds
+        self._helper, self.limits, self._cancelled = helper, limits, cancelled
+        self._asked = self._heard = time.monotonic()
+        self._timeouts = list(limits.timeout_seconds)
+        self._deadline = self._heard + self._timeouts.pop(0)
+        self._plays = 0
         self.lines = 0  # that the helper has sent, at least one a task
+
+    def heard(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Take note of a sign of life. Every play but the first, whose time began with the attempt, gets its own time."""
+        now = time.monotonic()
+        self._heard, self.lines = now, self.lines + len(lines)
+        for line in lines:
+            self._plays += line.get("kind") == "play"
+            if line.get("kind") == "play" and self._plays > 1 and self._timeouts:
+                self._deadline = now + self._timeouts.pop(0)
 
     def verdict(self) -> Cause | None:
         """Return why the attempt must end now, None when it may go on; what costs something is asked once a second."""
         now = time.monotonic()
         if now >= self._deadline:
             return Cause.TIMEOUT
-        if now - self.heard >= self._limits.idle_seconds:
+        if now - self._heard >= self.limits.idle_seconds:
             return Cause.IDLE
         if now - self._asked < _POLL_SECONDS:
             return None
@@ -164,7 +180,7 @@ class _Watch:
         if self._cancelled():
             return Cause.CANCELLED
         received = processes.received(self._helper.number, by_ssh=not self._helper.forked)
-        return Cause.FLOOD if received > self._limits.received_bytes + self._own_reading() else None
+        return Cause.FLOOD if received > self.limits.received_bytes + self._own_reading() else None
 
     def _own_reading(self) -> int:
         """Return how many bytes may be ansible's own: where a connection is shared its reading of modules is counted, too."""
@@ -175,8 +191,7 @@ class _Watch:
         return max(min(_POLL_SECONDS, self._deadline - time.monotonic()), 0.0)
 
 
-def _read(helper: Helper, lines: list[dict[str, Any]], limits: Limits, cancelled: Callable[[], bool]) -> Cause:
-    watch = _Watch(helper, limits, cancelled)
+def _read(helper: Helper, lines: list[dict[str, Any]], watch: _Watch, see: See) -> Cause:
     pending, total = bytearray(), 0
     with selectors.DefaultSelector() as selector:
         selector.register(helper.output, selectors.EVENT_READ)
@@ -186,15 +201,17 @@ def _read(helper: Helper, lines: list[dict[str, Any]], limits: Limits, cancelled
             chunk = os.read(helper.output, 65_536)
             if not chunk:
                 return Cause.EXIT
-            watch.heard = time.monotonic()
             total += len(chunk)
             pending += chunk
-            if total > limits.maximum_bytes or len(pending) > _LINE_BYTES:
+            if total > watch.limits.maximum_bytes or len(pending) > _LINE_BYTES:
                 return Cause.FLOOD
             *complete, rest = pending.split(b"\n")
             pending = bytearray(rest)
-            lines.extend(line for line in map(_parse, complete) if line is not None)
-            watch.lines = len(lines)
+            read = [line for line in map(_parse, complete) if line is not None]
+            lines.extend(read)
+            for line in read:
+                see(line)
+            watch.heard(read)  # now: whoever sees a line may have waited for a database
     return verdict
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.core import names
@@ -52,8 +53,17 @@ def is_host_key(value: object) -> bool:
     return _HOST_KEY.fullmatch(str(value)) is not None
 
 
-def inventory(host: Host, connection: str = SSH) -> str:
-    """Return an inventory of one checked host in the groups of its roles, as JSON (which YAML reads)."""
+def aliases(host: Host, count: int) -> list[str]:
+    """Return the names under which a server stands in the inventory of a run for so many jobs: its own, and more."""
+    return [host.name, *(f"{host.name}~{number}" for number in range(2, count + 1))]
+
+
+def inventory(host: Host, job_files: Sequence[Sequence[str]], connection: str = SSH) -> str:
+    """Return an inventory of one checked host in the groups of its roles, as JSON (which YAML reads).
+
+    The host stands there once for each row of ``job_files``: ansible then carries out each of them, and one that fails keeps
+    none of the others from their end. A row has a file for each playbook.
+    """
     variables = {
         "ansible_connection": connection,
         "ansible_host": host.address,
@@ -61,9 +71,15 @@ def inventory(host: Host, connection: str = SSH) -> str:
         "ansible_user": host.login,
         "ansible_python_interpreter": INTERPRETER,
     }
-    groups: dict[str, Any] = {"all": {"hosts": {host.name: variables}}}
-    groups |= {str(role): {"hosts": {host.name: {}}} for role in host.roles}
+    names = aliases(host, len(job_files))
+    hosts = {name: {**variables, **_jobs(files)} for name, files in zip(names, job_files, strict=True)}
+    groups: dict[str, Any] = {"all": {"hosts": hosts}}
+    groups |= {str(role): {"hosts": {name: {} for name in names}} for role in host.roles}
     return json.dumps(groups, indent=1)
+
+
+def _jobs(files: Sequence[str]) -> dict[str, Any]:
+    return {"job_file": files[0]} if len(files) == 1 else {"job_files": list(files)}
 
 
 def known_hosts(host: Host) -> str:

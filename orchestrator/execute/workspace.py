@@ -6,8 +6,9 @@
 ├── c-07d2…/                0700, the like for an open connection, with its socket
 └── a-5f0c…/                0700, one attempt; its name marks every process of the attempt
     ├── alive               lock: held by the orchestrator for as long as it runs the attempt
-    ├── job.json            0600, what the playbook reads; the only file that holds a secret
+    ├── job.json            0600, what the playbook reads; only such a file holds a secret. Of several jobs: job-2.json…
     ├── inventory.json      one host
+    ├── playbooks.yml       of several that follow each other: which of them, and whose job each reads
     ├── known_hosts         its pinned keys
     ├── ansible.cfg         all but empty: no other configuration is read
     ├── helper.err          what the helper printed when it broke
@@ -25,7 +26,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +47,26 @@ _NAME = re.compile(r"[act]-[0-9a-f]{32}")
 def attempt(
     run_root: Path,
     host: Host,
-    document: str,
+    documents: Sequence[Sequence[str]],
     settings: Mapping[str, Any],
     kind: str = "a",
     connection: str = target.SSH,
 ) -> Iterator[Path]:
-    """Yield a fresh directory for one attempt and remove it, whatever happens; raises OSError.
+    """Yield a fresh directory for one attempt at these jobs and remove it, whatever happens; raises OSError.
 
+    ``documents`` has a row for each service, with a job for each playbook.
     ``kind`` is "a" for an attempt, "t" for a template and "c" for an open connection; ``connection`` is ansible's plugin.
     """
     with _locked_directory(run_root, kind) as directory:
         try:
             for name in ("home", "tmp", "env"):
                 (directory / name).mkdir(mode=0o700)
-            _write(directory / "job.json", document)
-            _write(directory / "inventory.json", target.inventory(host, connection))
+            files = job_files(directory, len(documents), len(documents[0]))
+            for row, jobs in zip(files, documents, strict=True):
+                for file, document in zip(row, jobs, strict=True):
+                    _write(file, document)
+            names = [[str(file) for file in row] for row in files]
+            _write(directory / "inventory.json", target.inventory(host, names, connection))
             _write(directory / "known_hosts", target.known_hosts(host))
             _write(directory / "ansible.cfg", _CONFIGURATION)
             _write(directory / "helper.err", "")
@@ -68,6 +74,26 @@ def attempt(
             yield directory
         finally:
             _remove_or_warn(directory)
+
+
+def job_files(directory: Path, services: int, playbooks: int) -> list[list[Path]]:
+    """Return where the jobs of an attempt are: a row for each service, with a file for each playbook."""
+    names = ["job.json", *(f"job-{number}.json" for number in range(2, services * playbooks + 1))]
+    paths = iter([directory / name for name in names])
+    return [[next(paths) for _ in range(playbooks)] for _ in range(services)]
+
+
+def playbook(directory: Path, playbooks: Sequence[Path]) -> Path:
+    """Return the playbook of an attempt; for several that follow each other one is written that imports them."""
+    if len(playbooks) == 1:
+        return playbooks[0]
+    path = directory / "playbooks.yml"
+    imports = [
+        {"ansible.builtin.import_playbook": str(one), "vars": {"job_file": f"{{{{ job_files[{number}] }}}}"}}
+        for number, one in enumerate(playbooks)
+    ]
+    _write(path, json.dumps(imports))
+    return path
 
 
 @contextlib.contextmanager
@@ -141,8 +167,9 @@ def _remove_or_warn(directory: Path) -> None:
 
 
 def remove(directory: Path) -> None:
-    """Remove a directory with everything in it, its secret first. Raises OSError."""
-    (directory / "job.json").unlink(missing_ok=True)
+    """Remove a directory with everything in it, its secrets first. Raises OSError."""
+    for file in directory.glob("job*.json"):
+        file.unlink(missing_ok=True)
     for _ in range(_REMOVALS):  # a process that is just ending may still write
         with contextlib.suppress(OSError):
             shutil.rmtree(directory)

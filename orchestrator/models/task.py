@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, CompositeKey, IntegerField, TextField
 
+from orchestrator.core.states import TaskStatus
 from orchestrator.models.base import BaseModel, JsonField, UtcDateTimeField
 
 
@@ -36,6 +37,16 @@ class Task(BaseModel):
     result = JsonField(null=True)
     error = TextField(null=True)
     lane = CharField()  # generated: "server:service"
+
+    @property
+    def is_next(self) -> bool:
+        """True when it is taken for a run that is under way, and its turn has not come."""
+        return self.status == TaskStatus.RUNNING and self.started_at is None
+
+    @property
+    def shown_status(self) -> str:
+        """The status as people are told: what is next waits."""
+        return TaskStatus.WAITING if self.is_next else self.status
 
     class Meta:
         """Peewee's options."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator.core.errors import NotFound
 from orchestrator.core.states import Role
 
+_SHORT_SECONDS = 120
 PLAN = "service.plan"
 LOOKS = frozenset(
     {PLAN}
@@ -24,11 +26,22 @@ class Action:
     kind: str  # intent: fans out into steps; step: a playbook on one server; local: a change in the database
     role: str = ""  # that the server must have; empty: any
     timeout_seconds: int = 120
+    reports: bool = False  # what its success says becomes rows that later jobs of the service are made from
+    trial: Mapping[str, str] = field(default_factory=dict, hash=False)  # parameter that tries a setting out -> column
+
+    def feeds_later(self, params: str) -> bool:
+        """True when jobs of steps behind it can only be made when it has ended; ``params`` is the task's JSON."""
+        return self.reports or (bool(self.trial) and params.strip() != "{}")
 
     @property
     def is_of_server(self) -> bool:
         """True when it concerns a server and no service."""
         return self.name.startswith("server.")
+
+    @property
+    def shares_run(self) -> bool:
+        """True when its steps are so short that several on one server may be carried out by one run."""
+        return self.kind == "step" and self.timeout_seconds <= _SHORT_SECONDS
 
     @property
     def playbook(self) -> str:
@@ -40,8 +53,8 @@ def _intent(name: str, title: str) -> Action:
     return Action(name=name, title=title, kind="intent")
 
 
-def _step(name: str, title: str, role: str, timeout_seconds: int = 120) -> Action:
-    return Action(name=name, title=title, kind="step", role=role, timeout_seconds=timeout_seconds)
+def _step(name: str, title: str, role: str, timeout_seconds: int = 120, **more: Any) -> Action:
+    return Action(name=name, title=title, kind="step", role=role, timeout_seconds=timeout_seconds, **more)
 
 
 CATALOG: Mapping[str, Action] = {
@@ -66,8 +79,13 @@ CATALOG: Mapping[str, Action] = {
         _step("web.package_present", "Set the web limits", Role.WEB),
         _step("web.user_present", "Create the web account", Role.WEB),
         _step("web.domain_present", "Set up the website", Role.WEB),
-        _step("web.php_present", "Start PHP", Role.WEB),
-        _step("web.proxy_present", "Connect the website", Role.WEB),
+        _step("web.php_present", "Start PHP", Role.WEB, trial={"version": "php_version"}),
+        _step(
+            "web.proxy_present",
+            "Connect the website",
+            Role.WEB,
+            trial={"template": "proxy_template", "upstream": "proxy_upstream"},
+        ),
         _step("web.database_present", "Create the database", Role.WEB),
         _step("web.database_absent", "Remove the database", Role.WEB),
         _step("web.sftp_present", "Create the SFTP login", Role.WEB),
@@ -78,13 +96,15 @@ CATALOG: Mapping[str, Action] = {
         _step("web.account_active", "Wake the web account", Role.WEB),
         _step("web.domain_absent", "Remove the website", Role.WEB),
         _step("web.account_absent", "Remove the web account", Role.WEB, 1800),
-        _step("web.challenge_present", "Answer the certificate authority", ""),  # mail servers answer, too
+        _step(
+            "web.challenge_present", "Answer the certificate authority", "", reports=True
+        ),  # mail servers answer, too
         _step("web.certificate_present", "Install the website's certificate", Role.WEB),
         _step("web.certificate_absent", "Remove the website's certificate", Role.WEB),
         _step("mail.domain_present", "Set up mail", Role.MAIL),
         _step("mail.domain_renamed", "Move mail to the new domain", Role.MAIL, 600),
         _step("mail.domain_absent", "Remove mail", Role.MAIL, 1800),
-        _step("mail.dkim_present", "Create the mail signing key", Role.MAIL),
+        _step("mail.dkim_present", "Create the mail signing key", Role.MAIL, reports=True),
         _step("mail.mailbox_present", "Create the mailbox", Role.MAIL),
         _step("mail.mailbox_absent", "Remove the mailbox", Role.MAIL, 1800),
         _step("mail.alias_present", "Create the mail alias", Role.MAIL),

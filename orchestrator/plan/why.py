@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.states import ServerStatus
 
+NEXT = "It is next in a run that is under way on its server."
 _OVERDUE = timedelta(seconds=30)  # by then any orchestrator that is awake has looked
 
 

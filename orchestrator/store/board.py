@@ -15,6 +15,7 @@ from orchestrator.models.certificate import CertificateRow
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Placement, Service
 from orchestrator.models.task import Task
+from orchestrator.store.claim import running_on_servers
 from orchestrator.store.fleet import knob_value
 from orchestrator.store.pages import counted
 
@@ -39,6 +40,9 @@ def queue(now: datetime) -> dict[str, Any]:
     """Return how many tasks stand where (at most 1001 of each), and since when the oldest due one waits."""
     shown = (TaskStatus.RUNNING, TaskStatus.QUEUED, TaskStatus.WAITING, TaskStatus.ERROR)
     counts = {str(status): counted(Task.select(Task.id).where(Task.status == status)) for status in shown}
+    following = counted(Task.select(Task.id).where((Task.status == TaskStatus.RUNNING) & Task.started_at.is_null()))
+    counts["running"] -= following  # what is next in a run waits
+    counts["waiting"] += following
     due = (Task.status == TaskStatus.QUEUED) & (Task.run_after <= now)
     oldest = Task.select(Task.run_after).where(due).order_by(Task.run_after).limit(1).first()
     return {"counts": counts, "oldest": oldest.run_after if oldest else None}
@@ -75,7 +79,7 @@ def throughput(now: datetime) -> list[dict[str, Any]]:
 
 def servers() -> list[Load]:
     """Return every server with its load."""
-    running, queued = _by_server(TaskStatus.RUNNING), _by_server(TaskStatus.QUEUED)
+    running, queued = running_on_servers(), _queued()
     default = int(knob_value("server.concurrency"))
     held: Any = Placement.select(Placement.server_id, fn.COUNT(fn.DISTINCT(Placement.service_id)))
     services_of = dict(held.group_by(Placement.server_id).tuples())
@@ -91,9 +95,9 @@ def servers() -> list[Load]:
     ]
 
 
-def _by_server(status: str) -> dict[int, int]:
+def _queued() -> dict[int, int]:
     chosen = Task.select(Task.server_id, fn.COUNT(Task.id)).where(
-        (Task.status == status) & Task.server_id.is_null(False)
+        (Task.status == TaskStatus.QUEUED) & Task.server_id.is_null(False)
     )
     rows: Any = chosen.group_by(Task.server_id).tuples()
     return dict(rows)

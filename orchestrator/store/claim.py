@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter as Tally
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from peewee import fn
 
-from orchestrator.core.states import ServerStatus, TaskStatus
+from orchestrator.core.states import ServerStatus, TaskStatus, check_task_transition
 from orchestrator.models.base import database
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
 from orchestrator.plan.catalog import LOOKS
-from orchestrator.store.database import database_now, is_sqlite, transaction
+from orchestrator.store.database import database_now, is_sqlite, locked, transaction
 from orchestrator.store.fleet import knob_value, next_number
+from orchestrator.store.runs import COLUMNS, Candidate, Chain, Runs, candidate
+from orchestrator.store.waiting import stands
 
 _LANE_DEPTH = 8  # tasks looked at in one lane
 _WORKING = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 
-# Lanes that have a due task, and the best priority of those. SQLite walks the index from lane to lane; MariaDB, which cannot,
-# reads the index entries of what is queued. Finished rows cost neither anything.
+# Lanes that have a due task, with the best priority of those and the oldest one. SQLite walks the index from lane to lane;
+# MariaDB, which cannot, reads the index entries of what is queued. Finished rows cost neither anything.
 _SQLITE_LANES = """
 WITH RECURSIVE lanes(lane) AS (
     SELECT MIN(lane) FROM tasks WHERE status = 'queued'
@@ -30,37 +33,34 @@ WITH RECURSIVE lanes(lane) AS (
     SELECT (SELECT MIN(t.lane) FROM tasks t WHERE t.status = 'queued' AND t.lane > lanes.lane)
     FROM lanes WHERE lanes.lane IS NOT NULL
 )
-SELECT lane, (SELECT t.priority FROM tasks t WHERE t.status = 'queued' AND t.lane = lanes.lane AND t.run_after <= ?
-              ORDER BY t.priority LIMIT 1)
-FROM lanes WHERE lane IS NOT NULL
+SELECT lanes.lane, t.priority, t.id FROM lanes JOIN tasks t ON t.id = (
+    SELECT h.id FROM tasks h WHERE h.status = 'queued' AND h.lane = lanes.lane AND h.run_after <= ?
+    ORDER BY h.priority, h.run_after, h.id LIMIT 1
+)
 """
 _MARIADB_LANES = """
-SELECT lane, MIN(CASE WHEN run_after <= %s THEN priority END) FROM tasks WHERE status = 'queued' GROUP BY lane
+SELECT lane, MIN(priority), MIN(id) FROM tasks WHERE status = 'queued' AND run_after <= %s GROUP BY lane
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A task that is ours until the lease runs out."""
+    """A task that is ours until the lease runs out; those that share a run have the same token, and follow each other.
+
+    ``head`` is the first of those of one service that are carried out one after another, its chain.
+    """
 
     task_id: int
     token: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    id: int
-    server_id: int  # 0: a step of the orchestrator itself
-    service_id: int
-    priority: int
-    run_after: datetime
+    head: int = 0
 
 
 def claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
-    """Take up to ``limit`` due tasks and return them with their fencing tokens.
+    """Take due tasks, at most ``limit`` to begin with, and what follows them; return all with their fencing tokens.
 
-    Two orchestrators never claim at the same time: both lock the token counter first, so that running tasks are counted
-    and slots taken in one step.
+    Those of a run follow each other, and so do those of a chain, in the order in which they are carried out. Two orchestrators
+    never claim at the same time: both lock the token counter first, so that running tasks are counted and slots taken in one
+    step.
     """
     return transaction(lambda: _claim(owner, lease_seconds, limit)) if limit > 0 and _anything_queued() else []
 
@@ -74,25 +74,40 @@ def _claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
     last_token = next_number("fence", limit)
     now = database_now()
     slots, busy = _free_slots(now), _running_services()
-    chosen = _choose(_candidates(now, slots, limit), slots, busy, limit)
+    chosen = _choose(_candidates(now, slots, limit), slots, busy, limit, Runs(now))
+    runs = _as_they_were(chosen)
     claims = []
-    for token, candidate in zip(range(last_token - limit + 1, last_token + 1), chosen, strict=False):
-        taken = Task.update(
-            status=TaskStatus.RUNNING,
-            lease_owner=owner,
-            lease_until=now + timedelta(seconds=lease_seconds),
-            lease_token=token,
-            attempts=Task.attempts + 1,
-            started_at=now,
-        ).where((Task.id == candidate.id) & (Task.status == TaskStatus.QUEUED))
-        if taken.execute():
-            claims.append(Claim(task_id=candidate.id, token=token))
+    for token, chains in zip(range(last_token - limit + 1, last_token + 1), runs, strict=False):
+        lease = {"lease_owner": owner, "lease_until": now + timedelta(seconds=lease_seconds), "lease_token": token}
+        _mark([chain[0] for chain in chains], lease, now)
+        _mark([one for chain in chains for one in chain[1:]], lease, None)
+        claims += [Claim(task_id=one.id, token=token, head=chain[0].id) for chain in chains for one in chain]
     return claims
 
 
+def _as_they_were(runs: list[list[Chain]]) -> list[list[Chain]]:
+    """Return the runs with their rows locked; what somebody changed since it was read is left out, and all behind it."""
+    ids = sorted(one.id for chains in runs for chain in chains for one in chain)
+    rows: Any = (
+        locked(Task.select(Task.id, Task.status).where(Task.id << ids).order_by(Task.id)).tuples() if ids else []
+    )
+    now = dict(rows)
+    kept = [[list(takewhile(lambda one: now.get(one.id) == one.status, chain)) for chain in chains] for chains in runs]
+    return [found for chains in kept if (found := [chain for chain in chains if chain])]
+
+
+def _mark(tasks: Sequence[Candidate], lease: dict[str, Any], started_at: datetime | None) -> None:
+    """Take tasks whose rows are locked; without a start they are next in their run."""
+    for status in sorted({one.status for one in tasks}):
+        check_task_transition(TaskStatus(status), TaskStatus.RUNNING)
+        Task.update(status=TaskStatus.RUNNING, attempts=Task.attempts + 1, started_at=started_at, **lease).where(
+            (Task.id << [one.id for one in tasks if one.status == status]) & stands(TaskStatus(status))
+        ).execute()
+
+
 def _free_slots(now: datetime) -> dict[int, int]:
-    """Return how many more steps each server takes; a server whose circuit is half open takes one."""
-    running = _running("server_id")
+    """Return how many more runs each server takes; a server whose circuit is half open takes one."""
+    running = running_on_servers()
     default = int(knob_value("server.concurrency"))
     slots = {}
     for server in Server.select().where(Server.status << list(_WORKING)):
@@ -103,20 +118,25 @@ def _free_slots(now: datetime) -> dict[int, int]:
     return slots
 
 
+def running_on_servers() -> dict[int, int]:
+    """Return how many runs are under way on each server that has any; tasks that share one count once."""
+    run = fn.COALESCE(Task.lease_token, Task.id * -1)
+    return _running(Task.server_id, fn.COUNT(fn.DISTINCT(run)))
+
+
 def _running_services() -> Tally[int]:
-    return Tally(_running("service_id"))
+    """Return how many tasks of each service are at work; those that are next in their runs do not count."""
+    return Tally(_running(Task.service_id, fn.COUNT(Task.started_at)))
 
 
-def _running(column: str) -> dict[int, int]:
-    field = getattr(Task, column)
-    query = Task.select(field, fn.COUNT(Task.id)).where(Task.status == TaskStatus.RUNNING).group_by(field)
-    rows: Any = query.tuples()
-    return {key or 0: count for key, count in rows}
+def _running(column: Any, count: Any) -> dict[int, int]:
+    rows: Any = Task.select(column, count).where(Task.status == TaskStatus.RUNNING).group_by(column).tuples()
+    return {key or 0: number for key, number in rows}
 
 
-def _candidates(now: datetime, slots: dict[int, int], limit: int) -> list[_Candidate]:
+def _candidates(now: datetime, slots: dict[int, int], limit: int) -> list[Candidate]:
     servers = {row.id for row in Server.select(Server.id)}
-    found: list[_Candidate] = []
+    found: list[Candidate] = []
     for lane, server_id, take in _open_lanes(now, slots, servers, limit):
         found += _heads(lane, server_id, take, now)
     return found
@@ -126,18 +146,21 @@ def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int], limit: 
     """Return (lane, server, how many tasks to look at) of lanes that could begin something now.
 
     Every such lane has a due task. So of each server no more of them are needed than it has slots; twice as many let the
-    choice be fair. Of equal priority it is chance which. Intents and local steps of one service (server 0) run one after
-    another; an intent that only looks may take minutes and keeps none of them waiting. A task that names a server there is
-    not is the orchestrator's own as well: to be refused, not to wait for ever.
+    choice be fair. Of equal priority those come first that were asked for first: of a hundred orders the first are live long
+    before the last, where chance would make all of them wait for each other.
+
+    Intents and local steps of one service (server 0) run one after another; an intent that only looks may take minutes and
+    keeps none of them waiting. A task that names a server there is not is the orchestrator's own as well: to be refused, not
+    to wait for ever.
     """
     holds = (Task.status == TaskStatus.RUNNING) & Task.action.not_in(sorted(LOOKS))
     running = {row.lane for row in Task.select(Task.lane).where(holds)}
-    wanted: dict[int, list[tuple[int, float, str]]] = {}
-    for lane, priority in _due_lanes(now):
+    wanted: dict[int, list[tuple[int, int, str]]] = {}
+    for lane, priority, oldest in _due_lanes(now):
         number = int(lane.split(":")[0])
         server_id = number if number in servers else 0
         if server_id or lane not in running:
-            wanted.setdefault(server_id, []).append((priority, random.random(), lane))  # noqa: S311 - fairness only
+            wanted.setdefault(server_id, []).append((priority, oldest, lane))
     picked = []
     for server_id, lanes in wanted.items():
         free = min(slots.get(server_id, 0) if server_id else limit, limit)
@@ -146,42 +169,45 @@ def _open_lanes(now: datetime, slots: dict[int, int], servers: set[int], limit: 
     return picked
 
 
-def _due_lanes(now: datetime) -> list[tuple[str, int]]:
+def _due_lanes(now: datetime) -> list[tuple[str, int, int]]:
     moment = now.strftime("%Y-%m-%d %H:%M:%S.%f")
     rows = database.execute_sql(_SQLITE_LANES if is_sqlite() else _MARIADB_LANES, (moment,)).fetchall()
-    return [(lane, priority) for lane, priority in rows if priority is not None]
+    return [(str(lane), int(priority), int(oldest)) for lane, priority, oldest in rows]
 
 
-def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[_Candidate]:
+def _heads(lane: str, server_id: int, take: int, now: datetime) -> list[Candidate]:
     """Return the first due tasks of a lane."""
-    service_id = int(lane.split(":")[1])
     query = (
-        Task.select(Task.id, Task.priority, Task.run_after)
+        Task.select(*COLUMNS)
         .where((Task.status == TaskStatus.QUEUED) & (Task.lane == lane) & (Task.run_after <= now))
         .order_by(Task.priority, Task.run_after, Task.id)
         .limit(take)
     )
-    return [
-        _Candidate(
-            id=row.id, server_id=server_id, service_id=service_id, priority=row.priority, run_after=row.run_after
-        )
-        for row in query
-    ]
+    return [candidate(row, server_id) for row in query]
 
 
-def _choose(candidates: list[_Candidate], slots: dict[int, int], busy: Tally[int], limit: int) -> list[_Candidate]:
-    """Pick by priority, then the service with the least running, then age, as long as the server has a slot."""
+def _choose(
+    candidates: list[Candidate], slots: dict[int, int], busy: Tally[int], limit: int, make: Runs
+) -> list[list[Chain]]:
+    """Pick by priority, then the service with the least running, then what was asked for first, while the server has a slot.
+
+    Each pick is a run and takes a slot, with the tasks that can share it.
+    """
     pending = list(candidates)
     free, used = dict(slots), Tally(busy)
-    chosen: list[_Candidate] = []
-    while pending and len(chosen) < limit:
+    runs: list[list[Chain]] = []
+    taken: set[int] = set()
+    while limit > 0:
         pending = [one for one in pending if one.server_id == 0 or free.get(one.server_id, 0) > 0]
         if not pending:
             break
-        best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.run_after, one.id))
-        pending.remove(best)
-        chosen.append(best)
-        used[best.service_id] += 1
+        best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.id))
+        chains = make.of(best, taken, limit)
+        runs.append(chains)
+        taken |= {one.id for chain in chains for one in chain}
+        pending = [one for one in pending if one.id not in taken]
+        limit -= len(chains)
+        used.update(chain[0].service_id for chain in chains)
         if best.server_id:
             free[best.server_id] -= 1
-    return chosen
+    return runs

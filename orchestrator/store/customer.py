@@ -47,7 +47,7 @@ def operation(service_id: int) -> tuple[Operation, list[dict[str, Any]]] | None:
     return found, [
         {
             "title": CATALOG[row.action].title if row.action in CATALOG else row.action,
-            "status": row.status,
+            "status": row.shown_status,
             "attempts": row.attempts,
             "unreachable": row.unreachable,
             "run_after": row.run_after,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task, TaskDependency
 from orchestrator.plan.catalog import LOOKS
-from orchestrator.plan.why import Facts, Other, ServerFacts, why
+from orchestrator.plan.why import NEXT, Facts, Other, ServerFacts, why
+from orchestrator.store.claim import running_on_servers
 from orchestrator.store.database import database_now
 from orchestrator.store.fleet import knob_value
 
@@ -17,17 +18,17 @@ _PENDING = (TaskStatus.WAITING, TaskStatus.QUEUED)
 
 
 def of(rows: Sequence[Task]) -> dict[int, str]:
-    """Return {task: sentence} of those that are waiting or queued."""
+    """Return {task: sentence} of those that are waiting or queued, or next in a run."""
+    found = {row.id: NEXT for row in rows if row.is_next}
     pending = [row for row in rows if row.status in _PENDING]
     if not pending:
-        return {}
+        return found
     now, most = database_now(), int(knob_value("tasks.max_attempts"))
     running = _running()
-    servers = _servers({row.server_id for row in pending if row.server_id}, running)
+    servers = _servers({row.server_id for row in pending if row.server_id})
     needs, blockers = _needs(pending), _others({row.blocked_by for row in pending if row.blocked_by})
-    is_full = len(running) >= int(knob_value("tasks.batch_size"))
+    is_full = sum(not row.is_next for row in running) >= int(knob_value("tasks.batch_size"))
     lanes = {row.lane: row for row in running if row.server_id is None and row.action not in LOOKS}
-    found = {}
     for row in pending:
         facts = Facts(
             status=row.status,
@@ -47,16 +48,13 @@ def of(rows: Sequence[Task]) -> dict[int, str]:
 
 
 def _running() -> list[Task]:
-    chosen = Task.select(Task.id, Task.action, Task.status, Task.server_id, Task.lane)
+    chosen = Task.select(Task.id, Task.action, Task.status, Task.server_id, Task.lane, Task.started_at)
     return list(chosen.where(Task.status == TaskStatus.RUNNING))
 
 
-def _servers(ids: set[int], running: Iterable[Task]) -> dict[int, ServerFacts]:
+def _servers(ids: set[int]) -> dict[int, ServerFacts]:
     default = int(knob_value("server.concurrency"))
-    counts: dict[int, int] = {}
-    for row in running:
-        if row.server_id:
-            counts[row.server_id] = counts.get(row.server_id, 0) + 1
+    counts = running_on_servers()
     rows = Server.select().where(Server.id << sorted(ids)) if ids else []
     return {
         row.id: ServerFacts(
@@ -76,24 +74,25 @@ def _needs(rows: Sequence[Task]) -> dict[int, list[Other]]:
     if not ids:
         return {}
     pairs: Any = (
-        TaskDependency.select(TaskDependency.task_id, Task.id, Task.action, Task.status)
+        TaskDependency.select(TaskDependency.task_id, Task.id, Task.action, Task.status, Task.started_at)
         .join(Task, on=(Task.id == TaskDependency.needs_id))
         .where((TaskDependency.task_id << ids) & (Task.status != TaskStatus.DONE))
         .order_by(TaskDependency.task_id, Task.started_at.is_null(), Task.id)
         .tuples()
     )
     found: dict[int, list[Other]] = {}
-    for waiting, number, action, status in pairs:
-        found.setdefault(waiting, []).append(Other(id=number, action=action, status=status))
+    for waiting, number, action, status, begun in pairs:
+        row = Task(id=number, action=action, status=status, started_at=begun)
+        found.setdefault(waiting, []).append(_other(row))
     return found
 
 
 def _others(ids: set[int]) -> dict[int, Other]:
     if not ids:
         return {}
-    rows = Task.select(Task.id, Task.action, Task.status).where(Task.id << sorted(ids))
+    rows = Task.select(Task.id, Task.action, Task.status, Task.started_at).where(Task.id << sorted(ids))
     return {row.id: _other(row) for row in rows}
 
 
 def _other(row: Task) -> Other:
-    return Other(id=row.id, action=row.action, status=row.status)
+    return Other(id=row.id, action=row.action, status=row.shown_status)

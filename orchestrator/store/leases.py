@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from orchestrator.core.states import TaskStatus
 from orchestrator.models.task import Task
-from orchestrator.store import outcome
+from orchestrator.store import chains, outcome
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, transaction, up_seconds
 from orchestrator.store.fleet import knob_value
 from orchestrator.store.tasks import log
-
-
-def _ours(claim: Claim) -> object:
-    return (Task.id == claim.task_id) & (Task.lease_token == claim.token) & (Task.status == TaskStatus.RUNNING)
+from orchestrator.store.waiting import is_unmet, locked_with_operation, stands
 
 
 def heartbeat(claims: Iterable[Claim], lease_seconds: int) -> set[int]:
     """Extend the leases and return the ids of the tasks that are no longer ours."""
+    held = {(one.task_id, one.token) for one in claims}
+    ids, tokens = {task_id for task_id, _ in held}, {token for _, token in held}
+    ours = (Task.id << list(ids)) & (Task.lease_token << list(tokens)) & stands(TaskStatus.RUNNING)
 
     def work() -> set[int]:
         until = database_now() + timedelta(seconds=lease_seconds)
-        return {one.task_id for one in claims if not Task.update(lease_until=until).where(_ours(one)).execute()}
+        if Task.update(lease_until=until).where(ours).execute() == len(held):
+            return set()
+        kept: Any = Task.select(Task.id, Task.lease_token).where(ours).tuples()
+        return {task_id for task_id, _ in held - set(kept)}
 
-    return transaction(work)
+    return transaction(work) if held else set()
 
 
 def cancel_requests(claims: Iterable[Claim]) -> set[int]:
@@ -65,10 +69,13 @@ def rescue(is_dead: Callable[[str], bool], held: Iterable[Claim] = (), lease_sec
 
 def _take_back(task_id: int, is_lost: Callable[[Task, datetime], bool]) -> bool:
     """Return whether a task was put back, looked at again under a lock: it may have ended meanwhile."""
-    row: Task | None = outcome.locked_with_operation(task_id)
+    row: Task | None = locked_with_operation(task_id)
     now = database_now()
     if row is None or not is_lost(row, now):
         return False
+    if row.operation_id is not None and (row.started_at is None or is_unmet(row.id)):
+        chains.let_go([row])  # its turn in the run had not come, so nothing of it is lost
+        return True
     if row.attempts - row.unreachable >= int(knob_value("tasks.max_attempts")):
         outcome.give_up(row, "every attempt ended without a result")
         return False

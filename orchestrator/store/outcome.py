@@ -16,11 +16,11 @@ from orchestrator.models.task import LogEntry, Operation, Task
 from orchestrator.plan.backoff import STOPPED, UNCOUNTED, Verdict
 from orchestrator.plan.catalog import LOOKS
 from orchestrator.plan.notices import FAILED, RECOVERED
-from orchestrator.store import notices, usage_outcome
+from orchestrator.store import chains, notices, usage_outcome
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import database_now, locked, transaction
 from orchestrator.store.tasks import abandon, fail_service, log
-from orchestrator.store.waiting import block_dependants, wake_dependants
+from orchestrator.store.waiting import block_dependants, locked_with_operation, wake_dependants
 
 Effects = Callable[[], dict[str, Any]]
 Decide = Callable[[Task, RunResult], Verdict]
@@ -30,33 +30,55 @@ Decide = Callable[[Task, RunResult], Verdict]
 class Circuit:
     """When a server that does not answer is left alone, and for how long."""
 
-    after: int  # unreachable attempts in a row
+    after: int  # unreachable runs in a row
     seconds: int
+    has_counted: bool = False  # another task of the same run has said that the server does not answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What a task is now, and whether the next of its chain has begun with its end."""
+
+    status: TaskStatus
+    goes_on: bool = False
 
 
 def record(
-    claim: Claim, result: RunResult, decide: Decide, circuit: Circuit, effects: Effects | None = None
-) -> TaskStatus:
+    claim: Claim,
+    result: RunResult,
+    decide: Decide,
+    circuit: Circuit,
+    effects: Effects | None = None,
+    following: Claim | None = None,
+) -> Recorded:
     """Store how an attempt ended and return what the task is now.
 
     ``effects`` are changes that belong to a success (the facts a step reported, the plan of an intent); what they return
-    is kept as the task's result. Raises LeaseLost when the task is no longer ours: a late result changes nothing but the log.
+    is kept as the task's result. ``following`` is the next of its chain: it begins with a success, and if it does not it waits
+    again, with all behind it. Raises LeaseLost when the task is no longer ours: a late result changes nothing but the log.
     """
-    lost = transaction(lambda: _record(claim, result, decide, circuit, effects))
-    if isinstance(lost, TaskStatus):
-        return lost
+    done = transaction(lambda: _record(claim, result, decide, circuit, effects, following))
+    if done is not None:
+        return done
     raise LeaseLost(f"task {claim.task_id}: its lease was lost; the late result ({result.outcome}) is ignored")
 
 
 def _record(
-    claim: Claim, result: RunResult, decide: Decide, circuit: Circuit, effects: Effects | None
-) -> TaskStatus | None:
+    claim: Claim,
+    result: RunResult,
+    decide: Decide,
+    circuit: Circuit,
+    effects: Effects | None,
+    following: Claim | None,
+) -> Recorded | None:
     row = locked_with_operation(claim.task_id)
     if row is None:
         return None
     if row.status != TaskStatus.RUNNING or row.lease_token != claim.token:
         log(row, "late_result", message="a result came after the lease was lost; it is ignored", outcome=result.outcome)
         return None
+    if row.started_at is None:
+        row.started_at = database_now() - timedelta(seconds=result.duration_seconds)
     result = _as_asked(row, result)
     produced = effects() if effects and result.outcome.is_success else None
     row.unreachable += result.outcome is Outcome.UNREACHABLE
@@ -66,22 +88,20 @@ def _record(
         usage_outcome.let_go(row)
     _log_attempt(row, result)
     _note_server(row, result.outcome, circuit)
+    goes_on = _go_on(row, verdict.status, following)
     _follow(row, verdict.status, result)
-    return verdict.status
+    return Recorded(status=verdict.status, goes_on=goes_on)
 
 
-def locked_with_operation(task_id: int) -> Task | None:
-    """Return a task locked for the caller's transaction, its operation first.
-
-    Two steps that end together must see each other, or nobody wakes what waits for both.
-    """
-    row: Task | None = Task.get_or_none(Task.id == task_id)
-    if row is None:
-        return None
-    if row.operation_id:
-        locked(Operation.select().where(Operation.id == row.operation_id)).first()
-    found: Task | None = locked(Task.select().where(Task.id == task_id)).first()
-    return found
+def _go_on(row: Task, status: TaskStatus, following: Claim | None) -> bool:
+    """Let the next of the chain begin, or what was to follow wait again, before anything is said to what waits."""
+    if status is TaskStatus.DONE:
+        if following is None:
+            return False  # the last one
+        if chains.begin(following):
+            return True
+    chains.release(row)
+    return False
 
 
 def _as_asked(row: Task, result: RunResult) -> RunResult:
@@ -101,6 +121,7 @@ def _store(row: Task, result: RunResult, verdict: Verdict, produced: dict[str, A
         unreachable=row.unreachable,
         attempts=row.attempts - (result.reason in UNCOUNTED),
         run_after=row.run_after if ended else now + verdict.delay,
+        started_at=row.started_at,
         lease_owner=None,
         lease_until=None,
         finished_at=now if ended else None,
@@ -136,7 +157,8 @@ def _note_server(row: Task, outcome: Outcome, circuit: Circuit) -> None:
     if server is None:
         return
     if outcome is Outcome.UNREACHABLE:
-        _count_failure(server, circuit)
+        if not circuit.has_counted:
+            _count_failure(server, circuit)
         return
     Server.update(failures=0, circuit_until=None, last_seen_at=utc_now()).where(Server.id == server.id).execute()
     subject = f"server:{server.name}"
@@ -216,6 +238,7 @@ def _fail(row: Task, result: RunResult) -> None:
 def give_up(row: Task, message: str) -> None:
     """End a task in error without a result of its own, inside the caller's transaction."""
     check_task_transition(TaskStatus(row.status), TaskStatus.ERROR)
+    was_running = row.status == TaskStatus.RUNNING
     Task.update(
         status=TaskStatus.ERROR,
         error=message,
@@ -225,6 +248,8 @@ def give_up(row: Task, message: str) -> None:
         lease_token=None,
     ).where(Task.id == row.id).execute()
     log(row, "given_up", message=message, outcome="lost", started_at=row.started_at)
+    if was_running:
+        chains.release(row)
     _follow(row, TaskStatus.ERROR, RunResult(outcome=Outcome.LOST, message=message))
 
 

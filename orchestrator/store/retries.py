@@ -9,7 +9,7 @@ from orchestrator.models.service import Service
 from orchestrator.models.task import Operation, Task
 from orchestrator.store.database import database_now, transaction
 from orchestrator.store.tasks import locked_task, log
-from orchestrator.store.waiting import block_dependants
+from orchestrator.store.waiting import block_again, block_dependants, is_unmet, why_blocked
 
 
 def retry(task_id: int, actor: str) -> None:
@@ -19,10 +19,12 @@ def retry(task_id: int, actor: str) -> None:
         row = locked_task(task_id)
         if row.status != TaskStatus.ERROR:
             raise IllegalTransition("task", row.status, TaskStatus.QUEUED)
-        check_task_transition(TaskStatus(row.status), TaskStatus.QUEUED)
+        # One that was force-failed while it waited is tried no earlier than it would have been.
+        status = TaskStatus.WAITING if row.operation_id and is_unmet(task_id) else TaskStatus.QUEUED
+        check_task_transition(TaskStatus(row.status), status)
         _refuse_superseded(row)
         Task.update(
-            status=TaskStatus.QUEUED,
+            status=status,
             attempts=0,
             unreachable=0,
             error=None,
@@ -32,6 +34,7 @@ def retry(task_id: int, actor: str) -> None:
         ).where(Task.id == task_id).execute()
         Task.update(blocked_by=None, error=None).where(Task.blocked_by == task_id).execute()
         if row.operation_id:
+            block_again([task_id])
             _resume(row.operation_id)
         log(row, "retried", message="put back into the queue", actor=actor)
 
@@ -55,7 +58,7 @@ def _resume(operation_id: int) -> None:
     """Let an operation go on; while another of its steps is in error it stays so, and what waits for that one blocked."""
     failed = list(Task.select().where((Task.operation_id == operation_id) & (Task.status == TaskStatus.ERROR)))
     for other in failed:
-        block_dependants(other, f"task {other.id} ({other.action}) failed: {str(other.error)[:200]}")
+        block_dependants(other, why_blocked(other))
     if failed:
         return
     Operation.update(status="running", error=None, finished_at=None).where(Operation.id == operation_id).execute()

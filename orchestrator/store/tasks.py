@@ -130,15 +130,24 @@ def _add_dependencies(plan: Plan, ids: dict[str, int]) -> None:
 
 
 def supersede(service_id: int, generation: int) -> int:
-    """Cancel the pending tasks of older intents of a service, inside the caller's transaction; returns how many."""
+    """Cancel the pending tasks of older intents of a service, inside the caller's transaction; returns how many.
+
+    One that is next in a run is pending as well; the run ends there.
+    """
+    is_next = (Task.status == TaskStatus.RUNNING) & Task.started_at.is_null()
     older = (
         (Task.service_id == service_id)
         & (Task.operation_id.is_null(False))
         & (Task.generation < generation)
-        & (Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED])
+        & ((Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED]) | is_next)
     )
     change = Task.update(
-        status=TaskStatus.CANCELLED, error="superseded by a newer request", finished_at=utc_now(), blocked_by=None
+        status=TaskStatus.CANCELLED,
+        error="superseded by a newer request",
+        finished_at=utc_now(),
+        blocked_by=None,
+        lease_owner=None,
+        lease_until=None,
     )
     count = int(change.where(older).execute())
     Operation.update(status="cancelled", finished_at=utc_now(), error="superseded by a newer request").where(
@@ -154,13 +163,14 @@ def replace_pending(service_id: int, keys: list[str]) -> None:
     something before it was given up on, is nobody's to wait for.
     """
     same = (Task.service_id == service_id) & (Task.step << keys) & Task.operation_id.is_null(False)
-    if Task.select().where(same & (Task.status == TaskStatus.RUNNING)).exists():
-        raise Busy("an older change of the same object is still running; this one follows when it has ended")
-    can_begin = (Task.status << [TaskStatus.WAITING, TaskStatus.QUEUED]) & Task.blocked_by.is_null()
-    pending = list(Task.select().where(same & can_begin))
-    for row in pending:
+    pending = list(Task.select().where(same & (Task.status << list(OPEN_STATUSES)) & Task.blocked_by.is_null()))
+    running = [row for row in pending if row.status == TaskStatus.RUNNING]
+    for row in pending if all(one.is_next for one in running) else ():
         if Operation.get_by_id(row.operation_id).intent.startswith("service."):
             raise Busy("the service is about to change as a whole; this follows when that is done")
+    if running:
+        raise Busy("an older change of the same object is still running; this one follows when it has ended")
+    for row in pending:
         withdraw(row, "superseded by a newer request", row.requested_by)
     _end_with([row.id for row in pending])
 

@@ -42,7 +42,7 @@ def steps(operation_id: int) -> list[dict[str, Any]]:
             "step": row.action,
             "title": CATALOG[row.action].title if row.action in CATALOG else row.action,
             "server": names.get(row.server_id or 0),
-            "status": row.status,
+            "status": row.shown_status,
             "attempts": row.attempts,
             "run_after": row.run_after,
             "started_at": row.started_at,

@@ -7,6 +7,7 @@ from typing import Any
 
 from peewee import Table, fn
 
+from orchestrator.core.states import TaskStatus
 from orchestrator.models.base import database
 
 _COLUMNS = {
@@ -54,9 +55,12 @@ def service(service_id: int) -> dict[str, Any] | None:
 
 
 def task(task_id: int) -> dict[str, Any] | None:
-    """Return one task."""
+    """Return one task; one that is next in a run waits."""
     view = _view("v_tasks")
-    return next(iter(_rows(view.select().where(view.id == task_id))), None)
+    found = next(iter(_rows(view.select().where(view.id == task_id))), None)
+    if found and found["status"] == TaskStatus.RUNNING and found["started_at"] is None:
+        found["status"] = str(TaskStatus.WAITING)
+    return found
 
 
 def timeline(service_id: int) -> list[dict[str, Any]]:
@@ -83,7 +87,20 @@ def counts(name: str) -> dict[str, int]:
     """Return how many rows of a view have each status."""
     view = _view(name)
     query = view.select(view.status, fn.COUNT(view.id).alias("number")).group_by(view.status)
-    return {row["status"]: int(row["number"]) for row in query.dicts().execute(database)}
+    found = {row["status"]: int(row["number"]) for row in query.dicts().execute(database)}
+    return _as_shown(view, found) if name == "v_tasks" else found
+
+
+def _as_shown(view: Any, found: dict[str, int]) -> dict[str, int]:
+    """Count what is next in a run as waiting; there are never many, so this reads the few that run."""
+    is_next = (view.status == TaskStatus.RUNNING) & view.started_at.is_null()
+    following = int(
+        view.select(fn.COUNT(view.id).alias("number")).where(is_next).dicts().execute(database)[0]["number"]
+    )
+    if not following:
+        return found
+    running = found["running"] - following
+    return {**found, "running": running, "waiting": found.get("waiting", 0) + following}
 
 
 def _view(name: str) -> Any:

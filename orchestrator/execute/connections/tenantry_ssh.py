@@ -1,7 +1,8 @@
 """ansible's SSH connection, which lets a waiting interpreter on the server run our modules.
 
 The interpreter is lent to the attempt as an open file. Where there is none, where the command is anything but one of our modules
-as root, and whenever the interpreter does not answer as it should, the command goes over SSH as ansible itself does it.
+as root, and whenever the interpreter does not answer as it should, the command goes over SSH as ansible itself does it. A server
+that could not be reached for one job of a run is not waited for again for each of the others.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import contextlib
 import os
 import socket
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection import ssh
 
 from orchestrator.execute.node import call as calls
 
+_away: list[str] = []  # why the server of this process, which has only one, could not be reached
 DOCUMENTATION = ssh.DOCUMENTATION.replace("name: ssh", "name: tenantry_ssh", 1)
 
 
@@ -27,7 +30,13 @@ class Connection(ssh.Connection):  # type: ignore[misc]  # ansible has no type i
         if lent and call:
             with contextlib.suppress(OSError):
                 return _carry_out(call, int(lent))
-        answer: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        if _away:
+            raise AnsibleConnectionFailure(_away[0])
+        try:
+            answer: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        except AnsibleConnectionFailure as error:
+            _away.append(str(error))
+            raise
         return answer
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,8 @@ class Connections:
         self._open: dict[Host, _Open] = {}
         self._not_before: dict[Host, float] = {}
         self._timer: threading.Timer | None = None
+        # Whoever asks for a connection may be a thread that ends soon, and the kernel would end with it what it has started.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="connections")
         self.counts: Counter[str] = Counter()  # see Pool
 
     @contextlib.contextmanager
@@ -108,6 +111,7 @@ class Connections:
                 self._timer.cancel()
             for host in list(self._open):
                 self._drop(host)
+        self._starter.shutdown()
 
     def _find(self, host: Host) -> _Open | None:
         found = self._open.get(host)
@@ -141,15 +145,19 @@ class Connections:
 
     def _call(self, host: Host, directory: Path, what: str, talk: int) -> subprocess.Popen[bytes]:
         command, environment = self._command(host, directory, what)
-        return subprocess.Popen(
-            command,
-            stdin=talk,
-            stdout=talk,
-            stderr=subprocess.DEVNULL,
-            env=dict(environment),
-            cwd=directory,
-            start_new_session=True,
-        )
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                command,
+                stdin=talk,
+                stdout=talk,
+                stderr=subprocess.DEVNULL,
+                env=dict(environment),
+                cwd=directory,
+                start_new_session=True,
+            )
+
+        return self._starter.submit(start).result()
 
     def _has_room(self) -> bool:
         """True when there may be one more connection; the one that was idle for longest is closed for it."""

@@ -63,7 +63,8 @@ def one(task_id: int, request: Request, who: Reader) -> Response:
         row = tasks.get(task_id)
         server = Server.get_or_none(Server.id == row.server_id)
         minutes = int(knob_value("tasks.stuck_after_minutes"))
-        is_stuck = row.status == "running" and (utc_now() - row.started_at).total_seconds() > 60 * minutes
+        is_begun = row.status == TaskStatus.RUNNING and row.started_at is not None
+        is_stuck = is_begun and (utc_now() - row.started_at).total_seconds() > 60 * minutes
         values: dict[str, Any] = {
             "task": row,
             "server": server.name if server else "",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lab import access
 from lab.config import Lab
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import Host, RunRequest, RunResult
+from orchestrator.execute.base import Chain
 from orchestrator.execute.processes import MARK
 from orchestrator.execute.runner import AnsibleExecutor
 from orchestrator.execute.settings import ExecutorSettings
@@ -103,6 +105,54 @@ class Bench:
             timeout_seconds=timeout,
         )
         return executor.run(request, cancelled)
+
+    def run_all(
+        self,
+        action: str,
+        params: Sequence[Mapping[str, Any]],
+        cancelled: Sequence[Callable[[], bool]] | None = None,
+        *,
+        timeout: int = 60,
+        host: Host | None = None,
+    ) -> list[RunResult]:
+        """Make one run of jobs with these parameters."""
+        found = self.chains([[(action, one)] for one in params], cancelled, timeout=timeout, host=host)
+        assert [len(one) for one in found] == [1] * len(params)
+        return [one[0] for one in found]
+
+    def chains(
+        self,
+        steps: Sequence[Sequence[tuple[str, Mapping[str, Any]]]],
+        cancelled: Sequence[Callable[[], bool]] | None = None,
+        *,
+        timeout: int = 60,
+        host: Host | None = None,
+        tell: Callable[[int, RunResult], None] | None = None,
+    ) -> list[list[RunResult]]:
+        """Make one run of chains of (action, parameters) and return what was told of each."""
+        told: list[list[RunResult]] = [[] for _ in steps]
+
+        def keep(number: int, result: RunResult) -> None:
+            told[number].append(result)
+            if tell:
+                tell(number, result)
+
+        where = host or self.host()
+        chains = [
+            Chain(
+                [
+                    RunRequest(
+                        action=action, host=where, job={"action": action, "params": one}, timeout_seconds=timeout
+                    )
+                    for action, one in chain
+                ],
+                cancelled[number] if cancelled else lambda: False,
+                functools.partial(keep, number),
+            )
+            for number, chain in enumerate(steps)
+        ]
+        self.executor().run_all(chains)
+        return told
 
     def on(self, *argv: str, check: bool = True) -> str:
         """Run a command on the node as root and return what it printed."""

@@ -73,6 +73,19 @@ def server_ends_sessions(bench: Bench) -> None:
     eventually(lambda: not set(open_before) & set(named("ssh", bench.run_root, "c-")), what="the connection is gone")
 
 
+def test_an_open_connection_outlives_the_thread_that_asked_for_it(bench: Bench, simple: str) -> None:
+    before = set(named("ssh", bench.run_root, "c-"))
+    thread = threading.Thread(
+        target=bench.run, args=(simple,), kwargs={"connect_timeout": 11}
+    )  # an executor of its own
+    thread.start()
+    thread.join()
+    opened = set(named("ssh", bench.run_root, "c-")) - before
+    assert len(opened) == (1 if bench.mode == WARM else 0)
+    assert bench.run(simple, connect_timeout=11).outcome is Outcome.OK
+    assert opened <= set(named("ssh", bench.run_root, "c-"))
+
+
 def test_a_long_path_does_no_harm(bench: Bench, simple: str) -> None:
     root = bench.root / ("long" * 25) / "runs"
     assert bench.run(simple, run_root=root).outcome is Outcome.OK
@@ -138,6 +151,15 @@ def test_a_pulled_cable_is_unreachable_soon(cable: Bench, simple: str) -> None:
     result = cable.run(simple)
     assert (result.outcome, result.reason in ("timeout", "tcp")) == (Outcome.UNREACHABLE, True)
     assert result.duration_seconds < 30
+
+
+def test_a_pulled_cable_makes_no_job_of_a_run_wait_for_another(cable: Bench, simple: str) -> None:
+    faults.link_down(cable.lab, NODE)
+    alone = cable.run(simple)
+    found = cable.run_all(simple, [{}, {}, {}])
+    assert {one.outcome for one in found} == {Outcome.UNREACHABLE}
+    asked = 2 if cable.mode == WARM else 4  # the plain way asks for each of them
+    assert max(one.duration_seconds for one in found) < asked * alone.duration_seconds
 
 
 def test_a_cable_pulled_in_the_middle_is_noticed(cable: Bench) -> None:

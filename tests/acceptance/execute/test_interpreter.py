@@ -66,7 +66,7 @@ class Site(Bench):
     @property
     def counts(self) -> Counter[str]:
         """How often an interpreter was lent, missing and lost."""
-        connections = vars(self.executor())["_connections"]
+        connections = self.executor().connections
         return Counter(connections.counts) if connections else Counter()
 
     def interpreters(self) -> list[int]:

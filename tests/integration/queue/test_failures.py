@@ -228,3 +228,19 @@ def test_two_orders_of_overlapping_names_at_once_one_gets_it(bench: Bench) -> No
             (Task.action == "service.create") & (Task.service_id << [2 * round_ + 1, 2 * round_ + 2])
         )
         assert sorted(row.status for row in rows) == ["done", "error"]
+
+
+def test_a_step_that_was_force_failed_while_it_waited_is_not_tried_before_what_it_needs(bench: Bench) -> None:
+    fleet.build()
+    bench.executor.script = failing("web.package_present", FAILED)  # type: ignore[assignment]
+    order(roles=["web"])
+    bench.settle()
+    row, first = Task.get(Task.action == "web.domain_present"), Task.get(Task.action == "web.package_present")
+    outcome.force_fail(row.id, "test")
+    retries.retry(row.id, "test")
+    again = Task.get_by_id(row.id)
+    assert (again.status, again.blocked_by) == ("waiting", first.id)
+    bench.executor.script = None
+    retries.retry(first.id, "test")
+    bench.settle()
+    assert Service.get_by_id(1001).status == "active"

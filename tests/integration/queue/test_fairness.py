@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.models.service import Service
-from orchestrator.models.task import Task
+from orchestrator.models.task import LogEntry, Task
+from orchestrator.store import fleet as fleets
 from tests.integration.queue.test_order import order
 from tests.support import fleet
 from tests.support.bench import Bench
@@ -32,3 +33,16 @@ def test_one_services_flood_does_not_starve_another(bench: Bench) -> None:
     )
     ran_for_flood = sum(one.job["service"]["id"] == 1 for one in bench.executor.requests[before:])
     assert ran_for_flood < 400
+
+
+def test_of_many_orders_the_first_are_live_long_before_the_last(bench: Bench) -> None:
+    fleet.build()
+    fleets.set_knob("tasks.batch_size", "4", "test")
+    count = 12
+    for number in range(1, count + 1):
+        order(number, domain=f"shop{number}.test")
+    bench.settle(seconds=60)
+    steps = LogEntry.select().where((LogEntry.kind == "attempt") & LogEntry.server_id.is_null(False))
+    of_first = [row.id for row in steps.clone().where(LogEntry.service_id == 1)]
+    of_last = [row.id for row in steps.clone().where(LogEntry.service_id == count)]
+    assert max(of_first) < min(of_last)

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.core.records import Host, RunResult
 from orchestrator.core.states import Outcome
 from orchestrator.execute import events
-from orchestrator.execute.classify import classify
+from orchestrator.execute.classify import classify, classify_each
 from orchestrator.execute.supervise import Cause, Ended
 from orchestrator.execute.text import Mask
 
@@ -211,3 +211,42 @@ def test_events_for_people_are_bounded() -> None:
     assert sum(len(event.diff) for event in result.events) == 65_536
     assert max(len(event.message) for event in result.events) <= 500
     assert {event.status for event in result.events} == {"ok"}
+
+
+def of_each(*lines: dict[str, Any], cause: Cause = Cause.EXIT) -> list[Outcome | None]:
+    found = classify_each(Ended(cause, list(lines), ""), HOST, 2)
+    return [one.outcome if one else None for one in found]
+
+
+SECOND = {"host": "web1~2"}
+BOTH = {**CLEAN, "ok": {"web1": 2, "web1~2": 2}, "processed": {"web1": 1, "web1~2": 1}}
+
+
+def test_each_of_several_ends_as_its_own_tasks_say() -> None:
+    changed = {**REPORT, "changed": True, "facts": {"of": "the second"}}
+    lines = [report(), report(changed, **SECOND), BOTH, end()]
+    first, second = classify_each(Ended(Cause.EXIT, lines, ""), HOST, 2)
+    assert first is not None
+    assert second is not None
+    assert (first.outcome, first.facts, len(first.events)) == (Outcome.OK, {}, 1)
+    assert (second.outcome, second.facts, len(second.events)) == (Outcome.CHANGED, {"of": "the second"}, 1)
+
+
+def test_one_that_failed_does_not_fail_the_other() -> None:
+    failed = task("failed", message="it does not work", reason="rejected")
+    lines = [failed, report(**SECOND), {**BOTH, "failures": {"web1": 1}}, end(2)]
+    assert of_each(*lines) == [Outcome.FAILED, Outcome.OK]
+    dark = task("unreachable", message="Connection refused", **SECOND)
+    assert of_each(report(), dark, {**BOTH, "dark": {"web1~2": 1}}, end(4)) == [Outcome.OK, Outcome.UNREACHABLE]
+
+
+@pytest.mark.parametrize("cause", [Cause.TIMEOUT, Cause.IDLE, Cause.CANCELLED, Cause.FLOOD])
+def test_a_run_that_was_stopped_tells_of_none(cause: Cause) -> None:
+    assert of_each(report(), report(**SECOND), BOTH, end(), cause=cause) == [None, None]
+
+
+def test_what_a_run_does_not_tell_is_left_open() -> None:
+    assert of_each(report(), task(**SECOND), BOTH, end()) == [Outcome.OK, None]  # no report
+    assert of_each(report(), report(**SECOND), BOTH) == [None, None]  # ansible did not come to its end
+    assert of_each(report(), report(**SECOND), BOTH, end(250)) == [None, None]
+    assert of_each({"kind": "flood"}, report(), report(**SECOND), BOTH, end()) == [None, None]

@@ -42,10 +42,25 @@ def test_what_is_not_plainly_a_server_is_refused(field: str, value: Any) -> None
 
 
 def test_the_inventory_names_one_host_in_its_groups() -> None:
-    found = json.loads(target.inventory(target.check(host(roles=("web", "mail", "web")))))
+    found = json.loads(target.inventory(target.check(host(roles=("web", "mail", "web"))), [["/run/job.json"]]))
     assert set(found) == {"all", "web", "mail"}
     variables = found["all"]["hosts"]["web1"]
     assert (variables["ansible_host"], variables["ansible_connection"]) == ("10.77.0.11", "ssh")
+    assert variables["job_file"] == "/run/job.json"
+
+
+def test_a_host_with_several_jobs_is_in_the_inventory_once_for_each() -> None:
+    found = json.loads(target.inventory(target.check(host(roles=("web",))), [["/a"], ["/b"]]))
+    assert {name: one["job_file"] for name, one in found["all"]["hosts"].items()} == {"web1": "/a", "web1~2": "/b"}
+    assert {one["ansible_host"] for one in found["all"]["hosts"].values()} == {"10.77.0.11"}
+    assert set(found["web"]["hosts"]) == {"web1", "web1~2"}
+
+
+def test_a_host_has_the_jobs_of_playbooks_that_follow_each_other() -> None:
+    found = json.loads(target.inventory(target.check(host(roles=("web",))), [["/a", "/b"], ["/c", "/d"]]))
+    variables = {name: one["job_files"] for name, one in found["all"]["hosts"].items()}
+    assert variables == {"web1": ["/a", "/b"], "web1~2": ["/c", "/d"]}
+    assert not any("job_file" in one for one in found["all"]["hosts"].values())
 
 
 @pytest.mark.parametrize(

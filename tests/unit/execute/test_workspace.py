@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def test_everything_in_an_attempt_is_private_and_goes(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     old = os.umask(0)
     try:
-        with workspace.attempt(root, HOST, "{}", {}) as directory:
+        with workspace.attempt(root, HOST, [["{}"]], {}) as directory:
             everything = [root, directory, *directory.rglob("*")]
             assert [str(path) for path in everything if path.stat().st_mode & 0o077] == []
             assert (directory / "job.json").read_text() == "{}"
@@ -32,13 +33,35 @@ def test_everything_in_an_attempt_is_private_and_goes(tmp_path: Path) -> None:
     assert list(root.glob("a-*")) == []
 
 
+def test_every_job_of_a_run_has_a_file_of_its_own(tmp_path: Path) -> None:
+    with workspace.attempt(tmp_path, HOST, [["{}"], ["[]"], ["1"]], {}) as directory:
+        files = [file for row in workspace.job_files(directory, 3, 1) for file in row]
+        assert [file.read_text() for file in files] == ["{}", "[]", "1"]
+        assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}
+        hosts = json.loads((directory / "inventory.json").read_text())["all"]["hosts"]
+        assert [one["job_file"] for one in hosts.values()] == [str(file) for file in files]
+
+
+def test_playbooks_that_follow_each_other_are_imported_with_the_job_of_each(tmp_path: Path) -> None:
+    with workspace.attempt(tmp_path, HOST, [["1", "2"], ["3", "4"]], {}) as directory:
+        files = workspace.job_files(directory, 2, 2)
+        assert [[file.read_text() for file in row] for row in files] == [["1", "2"], ["3", "4"]]
+        assert workspace.playbook(directory, [Path("/p/a.yml")]) == Path("/p/a.yml")
+        written = json.loads(workspace.playbook(directory, [Path("/p/a.yml"), Path("/p/b.yml")]).read_text())
+        assert [one["ansible.builtin.import_playbook"] for one in written] == ["/p/a.yml", "/p/b.yml"]
+        assert [one["vars"]["job_file"] for one in written] == ["{{ job_files[0] }}", "{{ job_files[1] }}"]
+
+
 def test_two_attempts_never_share_a_directory(tmp_path: Path) -> None:
-    with workspace.attempt(tmp_path, HOST, "{}", {}) as first, workspace.attempt(tmp_path, HOST, "{}", {}) as second:
+    with (
+        workspace.attempt(tmp_path, HOST, [["{}"]], {}) as first,
+        workspace.attempt(tmp_path, HOST, [["{}"]], {}) as second,
+    ):
         assert first != second
 
 
 def test_an_exception_removes_the_directory_too(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), workspace.attempt(tmp_path, HOST, "{}", {}):
+    with pytest.raises(KeyError), workspace.attempt(tmp_path, HOST, [["{}"]], {}):
         raise KeyError
     assert list(tmp_path.glob("a-*")) == []
 
@@ -51,7 +74,7 @@ def test_the_janitor_takes_what_nobody_runs_and_nothing_else(tmp_path: Path) -> 
     outside = tmp_path / "outside"
     outside.mkdir()
     (tmp_path / ("a-" + "1" * 32)).symlink_to(outside)
-    with workspace.attempt(tmp_path, HOST, "{}", {}) as alive:
+    with workspace.attempt(tmp_path, HOST, [["{}"]], {}) as alive:
         assert workspace.sweep(tmp_path) == [NAME]
         assert alive.exists()
     assert not (tmp_path / NAME).exists()
@@ -81,7 +104,7 @@ def test_a_directory_that_cannot_be_removed_does_not_change_the_result(
     def refuse(_path: object) -> None:
         raise PermissionError
 
-    with workspace.attempt(tmp_path, HOST, "{}", {}) as directory:
+    with workspace.attempt(tmp_path, HOST, [["{}"]], {}) as directory:
         monkeypatch.setattr("shutil.rmtree", refuse)
     assert not (directory / "job.json").exists()  # the secret goes first
     monkeypatch.undo()

@@ -138,7 +138,7 @@ def require_user(address: str, home: str) -> None:
 
 
 def require_signature(domain: str, selector: str) -> None:
-    """Let the running rspamd sign a message of the domain; its maps are re-read within a second."""
+    """Let the running rspamd sign a message of the domain; it reads a map again within some seconds."""
     start = time.monotonic()
     while True:
         signature, problem = _signature(domain)

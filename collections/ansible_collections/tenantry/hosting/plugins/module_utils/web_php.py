@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The PHP-FPM of one account: a systemd socket and service for each PHP version, started by the first request.
 
-The socket belongs to systemd, so requests wait while PHP-FPM reloads or starts, and none is refused.
+The socket belongs to systemd, so requests wait while PHP-FPM reloads or starts, and none is refused. The units are templates
+that are there already: systemd is not made to read all of its files again for one more account.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _ensure_socket(step: Step, username: str, version: str, asleep: bool) -> Non
     step.note(socket, "", "enabled\n" if asleep else "enabled, listening\n")
     if not step.check_mode:
         with daemon.serialised("systemd"):
-            step.command(["systemctl", "enable", *([] if asleep else ["--now"]), "--", socket])
+            step.command(["systemctl", "enable", "--no-reload", *([] if asleep else ["--now"]), "--", socket])
 
 
 def _is_enabled(socket: str) -> bool:
@@ -107,7 +108,7 @@ def _reload(step: Step, service: str, differs: bool) -> None:
 def _put_back(step: Step, path: str, before: files.FileState, service: str) -> None:
     if before.content is None:
         files.remove_file(path)
-        step.probe(["systemctl", "disable", "--now", "--", service.removesuffix("service") + "socket"])
+        step.probe(["systemctl", "disable", "--no-reload", "--now", "--", service.removesuffix("service") + "socket"])
         step.probe(["systemctl", "stop", "--", service])
     else:
         files.replace_file(path, before.content, before.mode, before.uid, before.gid)
@@ -121,7 +122,7 @@ def end_others(step: Step, username: str, version: str) -> None:
         step.note(socket, "listening\n", "")
         if not step.check_mode:
             with daemon.serialised("systemd"):
-                step.command(["systemctl", "disable", "--now", "--", socket])
+                step.command(["systemctl", "disable", "--no-reload", "--now", "--", socket])
             step.command(["systemctl", "stop", "--no-block", "--", service])  # it finishes its requests
         step.absent(pool_path(username, other))
 
@@ -190,6 +191,6 @@ def remove(step: Step, username: str) -> None:
             step.note(name, "enabled\n", "")
             if not step.check_mode:
                 with daemon.serialised("systemd"):
-                    step.command(["systemctl", "disable", "--now", "--", name])
+                    step.command(["systemctl", "disable", "--no-reload", "--now", "--", name])
     for version in pools(username):
         step.absent(pool_path(username, version))
