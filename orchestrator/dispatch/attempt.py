@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 import structlog
 from peewee import PeeweeException
@@ -15,9 +15,9 @@ from orchestrator.core.states import Outcome, TaskStatus
 from orchestrator.dispatch.chain import Links, Step, Watch
 from orchestrator.dispatch.handlers import Apply, Ended, Handlers
 from orchestrator.dispatch.records import INTERNAL, Records
-from orchestrator.dispatch.request import refused, request_of
+from orchestrator.dispatch.request import ServiceOf, refused, request_of
 from orchestrator.models.task import Task
-from orchestrator.store import tasks, withheld
+from orchestrator.store import snapshots, tasks, withheld
 from orchestrator.store.claim import Claim
 from orchestrator.store.database import patiently, session
 
@@ -61,25 +61,26 @@ def _begun(claims: Sequence[Claim], handlers: Handlers, records: Records, watch:
     head = claims[0]
     cancelled = partial(watch.is_cancelled, head.task_id)
     row = patiently(lambda: tasks.get(head.task_id), cancelled)
-    todo = _carry_out(row, head, handlers, cancelled)
+    service_of = cache(snapshots.of)  # read once for all jobs of the chain
+    todo = _carry_out(row, head, handlers, cancelled, service_of)
     if not isinstance(todo, RunRequest):
         records.store(row, head, todo, None, cancelled)
         watch.ended(head)
         watch.put_back(claims[1:])
         return []
-    steps = [Step(head, row, todo), *patiently(lambda: _following(claims[1:], handlers), cancelled)]
+    steps = [Step(head, row, todo), *patiently(lambda: _following(claims[1:], handlers, service_of), cancelled)]
     watch.put_back(claims[len(steps) :])
     return [Links(steps, records, watch)]
 
 
-def _following(claims: Sequence[Claim], handlers: Handlers) -> list[Step]:
+def _following(claims: Sequence[Claim], handlers: Handlers, service_of: ServiceOf) -> list[Step]:
     """Return the steps behind the first, up to one that is not simply to be run: that is seen to in its own turn."""
     steps: list[Step] = []
     for claim in claims:
         row = tasks.get(claim.task_id)
         is_ours = row.status == TaskStatus.RUNNING and row.lease_token == claim.token
         try:
-            request = request_of(row, claim, handlers) if is_ours and not row.cancel_requested else None
+            request = request_of(row, claim, handlers, service_of) if is_ours and not row.cancel_requested else None
         except (Unavailable, PeeweeException):
             raise
         except TenantryError as error:
@@ -94,7 +95,9 @@ def _following(claims: Sequence[Claim], handlers: Handlers) -> list[Step]:
     return steps
 
 
-def _carry_out(row: Task, claim: Claim, handlers: Handlers, cancelled: Callable[[], bool]) -> RunRequest | Ended:
+def _carry_out(
+    row: Task, claim: Claim, handlers: Handlers, cancelled: Callable[[], bool], service_of: ServiceOf
+) -> RunRequest | Ended:
     """Do what needs no server, or return what to ask it."""
     if row.cancel_requested:
         return RunResult(outcome=Outcome.CANCELLED, message="cancelled before it began"), None
@@ -107,7 +110,7 @@ def _carry_out(row: Task, claim: Claim, handlers: Handlers, cancelled: Callable[
             return RunResult(outcome=Outcome.CHANGED), lambda: handlers.locals[row.action](row)
         if row.action in handlers.outside and row.operation_id is not None:
             return _ask_outside(row, handlers, cancelled)
-        request = patiently(lambda: request_of(row, claim, handlers), cancelled)
+        request = patiently(lambda: request_of(row, claim, handlers, service_of), cancelled)
     except TenantryError as error:
         if isinstance(error, InvalidInput) and row.operation_id is None:
             patiently(lambda: withheld.withhold(row.id), cancelled)

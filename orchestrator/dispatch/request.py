@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from orchestrator.core.errors import Busy, Conflict, IllegalTransition, InvalidInput, TenantryError
@@ -12,8 +13,11 @@ from orchestrator.dispatch.handlers import Handlers
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
 from orchestrator.plan import backoff, catalog, jobs
-from orchestrator.store import fleet, orphans, snapshots, tasks
+from orchestrator.plan.snapshot import ServiceView
+from orchestrator.store import fleet, orphans, tasks
 from orchestrator.store.claim import Claim
+
+ServiceOf = Callable[[int], ServiceView]  # a service as it is now
 
 
 def refused(error: TenantryError) -> RunResult:
@@ -25,7 +29,7 @@ def refused(error: TenantryError) -> RunResult:
     return RunResult(outcome=kind, reason=reason, message=str(error))
 
 
-def request_of(row: Task, claim: Claim, handlers: Handlers) -> RunRequest | None:
+def request_of(row: Task, claim: Claim, handlers: Handlers, service_of: ServiceOf) -> RunRequest | None:
     """Return what to run, or None when a newer intent has made this step pointless."""
     action = catalog.action(row.action)
     if action.kind != "step" or (row.operation_id is None and not action.is_of_server):
@@ -39,14 +43,14 @@ def request_of(row: Task, claim: Claim, handlers: Handlers) -> RunRequest | None
         raise InvalidInput(
             "server_id", f"server {server.name} has no role {Role(action.role)}", "choose another server"
         )
-    job = _job(row, server, claim, handlers)
+    job = _job(row, server, claim, handlers, service_of)
     if job is None:
         return None
     job = {**job, "reload_seconds": int(fleet.knob_value("reload.coalesce_seconds"))}
     return RunRequest(action=action.name, host=fleet.host(server), job=job, timeout_seconds=action.timeout_seconds)
 
 
-def _job(row: Task, server: Server, claim: Claim, handlers: Handlers) -> dict[str, Any] | None:
+def _job(row: Task, server: Server, claim: Claim, handlers: Handlers, service_of: ServiceOf) -> dict[str, Any] | None:
     if row.service_id is None:
         for key in tasks.parse_params(row.params):
             raise InvalidInput(f"params.{shown(key)[1:-1]}", "is not known", f"{row.action} takes no params")
@@ -59,7 +63,7 @@ def _job(row: Task, server: Server, claim: Claim, handlers: Handlers) -> dict[st
     params = tasks.parse_params(row.params)
     if "orphan" in params:
         return orphans.job(params["orphan"], row.id, claim.token)
-    service = snapshots.of(row.service_id)
+    service = service_of(row.service_id)
     if row.generation < service.generation:
         return None
     return jobs.build(row.action, handlers.complete(row, service), params, row.step, claim.token)

@@ -101,10 +101,23 @@ def carry_out(order: Mapping[str, Any]) -> int:
     _limit(order["memory_bytes"], order["file_bytes"])
     sender = _Sender(_take_standard_output(), order["maximum_events"], order["maximum_bytes"])
     code = _carry_out(order, sender)
-    if not processes.end(order["attempt"], [_myself()], order["grace_seconds"]):
+    if _is_childless() or not processes.end(order["attempt"], [_myself()], order["grace_seconds"]):
         with contextlib.suppress(OSError):  # nobody listens any more
             sender.last({"kind": "alone"})  # the orchestrator need not look for processes again
     return code
+
+
+def _is_childless() -> bool:
+    """True when nothing of the attempt is left but this process, which adopts every orphan of it (see ``_bind_to``).
+
+    Then nobody has to look through all processes of the machine.
+    """
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _carry_out(order: Mapping[str, Any], sender: _Sender) -> int:
