@@ -38,8 +38,10 @@ from orchestrator.execute import processes, target
 logger = structlog.get_logger(__name__)
 
 _REMOVALS = 3
-# Ansible asks for a task's result every millisecond otherwise: dozens of attempts at once then take most of a core for asking.
-_CONFIGURATION = "[defaults]\ninternal_poll_interval = 0.005\n"
+_CONFIGURATION = "[defaults]\ninternal_poll_interval = {seconds}\n"
+# How often ansible asks for a task's result. Dozens of attempts that ask every millisecond take most of a core for it; a fork
+# of a template has carried the task out by then (see inline) and asks once or twice.
+_POLL_SECONDS, _POLL_SECONDS_OF_FORKS = 0.005, 0.001
 _NAME = re.compile(r"[act]-[0-9a-f]{32}")
 
 
@@ -68,7 +70,8 @@ def attempt(
             names = [[str(file) for file in row] for row in files]
             _write(directory / "inventory.json", target.inventory(host, names, connection))
             _write(directory / "known_hosts", target.known_hosts(host))
-            _write(directory / "ansible.cfg", _CONFIGURATION)
+            seconds = _POLL_SECONDS_OF_FORKS if kind == "t" else _POLL_SECONDS
+            _write(directory / "ansible.cfg", _CONFIGURATION.format(seconds=seconds))
             _write(directory / "helper.err", "")
             _write(directory / "env" / "settings", json.dumps(settings))
             yield directory

@@ -52,6 +52,14 @@ def test_playbooks_that_follow_each_other_are_imported_with_the_job_of_each(tmp_
         assert [one["vars"]["job_file"] for one in written] == ["{{ job_files[0] }}", "{{ job_files[1] }}"]
 
 
+def test_a_template_has_its_forks_ask_for_results_more_often(tmp_path: Path) -> None:
+    def seconds(kind: str) -> float:
+        with workspace.attempt(tmp_path, HOST, [["{}"]], {}, kind) as directory:
+            return float((directory / "ansible.cfg").read_text().partition("internal_poll_interval =")[2])
+
+    assert seconds("t") < seconds("a")
+
+
 def test_two_attempts_never_share_a_directory(tmp_path: Path) -> None:
     with (
         workspace.attempt(tmp_path, HOST, [["{}"]], {}) as first,
