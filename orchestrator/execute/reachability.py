@@ -21,6 +21,7 @@ def _cause(reason: str, pattern: str, advice: str) -> Cause:
     return Cause(reason, re.compile(pattern, re.IGNORECASE), advice)
 
 
+_NO_CONNECTION = "{name} ({address}) takes no SSH connection; check that sshd runs and which port it has"
 # The first that matches counts: ssh may print several lines, the most telling one first here.
 _CAUSES = (
     _cause(
@@ -40,6 +41,8 @@ _CAUSES = (
         r"|unprotected private key|error in libcrypto",
         "{name} ({address}) refuses the orchestrator's SSH key; add its public key to the login's authorized_keys",
     ),
+    # Before what broke: a client that finds the leftover of an earlier one complains of that first, and then cannot connect.
+    _cause("tcp", r"connection refused|no route to host|network is unreachable|host is down", _NO_CONNECTION),
     _cause(
         "lost_connection",
         r"timeout, server \S+ not responding|connection to \S+ closed|connection reset|broken pipe|closed by remote host"
@@ -51,11 +54,7 @@ _CAUSES = (
         r"timed out|timeout",
         "{name} ({address}) does not answer; check that it runs and that no firewall is in between",
     ),
-    _cause(
-        "tcp",
-        r"connection refused|no route to host|network is unreachable|host is down|connection closed|kex_exchange",
-        "{name} ({address}) takes no SSH connection; check that sshd runs and which port it has",
-    ),
+    _cause("tcp", r"connection closed|kex_exchange", _NO_CONNECTION),
 )
 
 

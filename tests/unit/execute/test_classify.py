@@ -129,6 +129,10 @@ def test_unreachable_is_what_the_event_says_not_the_exit_code() -> None:
         ("ssh: Could not resolve hostname web1.test: Name or service not known", "dns"),
         ("deploy@10.77.0.11: Permission denied (publickey).", "login"),
         ("Timeout, server 10.77.0.11 not responding.", "lost_connection"),
+        (
+            "mux_client_hello_exchange: write packet: Broken pipe\nssh: connect to host x port 1: Connection refused",
+            "tcp",
+        ),
         ("Shared connection to 10.77.0.11 closed.", "lost_connection"),
         ("ssh: connect to host 10.77.0.11 port 22: Connection timed out", "timeout"),
         ("ssh: connect to host 10.77.0.11 port 22: Connection refused", "tcp"),
