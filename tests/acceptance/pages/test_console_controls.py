@@ -193,6 +193,7 @@ def killed_within_a_step(site: Installation) -> int:
     """
     running = (
         "SELECT t.id FROM tasks t JOIN servers s ON s.id = t.server_id WHERE t.status = 'running' AND s.name = 'web1'"
+        " AND t.started_at IS NOT NULL"  # what is to follow it in its run has not begun
         " AND EXISTS (SELECT 1 FROM tasks d WHERE d.operation_id = t.operation_id AND d.status = 'done')"
     )
     faults.link_down(site.lab, "web1")
