@@ -111,7 +111,6 @@ class Connections:
                 self._timer.cancel()
             for host in list(self._open):
                 self._drop(host)
-        self._starter.shutdown()
 
     def _find(self, host: Host) -> _Open | None:
         found = self._open.get(host)
