@@ -28,6 +28,7 @@ from orchestrator.execute.warm.process import Template
 logger = structlog.get_logger(__name__)
 
 _PRIMING = Path(__file__).parent / "warm" / "priming.yml"
+_TEMPLATE_SECONDS = 5.0
 _NOBODY = Host(name="nobody", address="127.0.0.1", login="nobody", roles=("web",), host_keys=())
 _NOTHING = Checked(
     host=_NOBODY,
@@ -74,6 +75,8 @@ class Attempts:
     def _make(self, checked: Checked, cancelled: Cancelled, see: See, warm: Launcher | None) -> Ended:
         """Make an attempt: forked from a template where there is one, the plain way otherwise."""
         settings = self._settings
+        if warm and len(checked.playbooks) > 1:  # to start ansible for each of them takes longer than the template
+            warm.await_template(_TEMPLATE_SECONDS)
 
         def start(order: Mapping[str, Any], variables: Mapping[str, str], directory: Path) -> Helper:
             channel = lent.interpreter.channel.fileno() if lent.interpreter else None
