@@ -31,7 +31,7 @@ class AnsibleExecutor:
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
-        self._attempts = Attempts(settings)
+        self.attempts = Attempts(settings)
         self._told: Counter[str] = Counter()
         # "shared": steps that a run for several told of; "alone": those that it did not; "followed": not the first of a run
         self._steps: Counter[str] = Counter()
@@ -46,12 +46,12 @@ class AnsibleExecutor:
     @property
     def warm(self) -> Launcher | None:
         """What attempts are forked from; None when there is no such thing in this mode."""
-        return self._attempts.warm
+        return self.attempts.warm
 
     @property
     def connections(self) -> Connections | None:
         """What attempts share to reach their servers; None when there is no such thing in this mode."""
-        return self._attempts.connections
+        return self.attempts.connections
 
     def run(self, request: RunRequest, cancelled: Cancelled) -> RunResult:
         """Run the playbook of ``request.action`` on ``request.host`` and return how it ended."""
@@ -71,14 +71,14 @@ class AnsibleExecutor:
 
     def tally(self) -> Mapping[str, int]:
         """Return what has happened since the last call; see Launcher and Pool for the other words."""
-        now = self._attempts.counts() + self._steps
+        now = self.attempts.counts() + self._steps
         since = now - self._told
         self._told = now
         return since
 
     def close(self) -> None:
         """End the process that attempts are forked from, and the open connections."""
-        self._attempts.close()
+        self.attempts.close()
 
     def _or_not(self, chain: Chain) -> None:
         if chain.cancelled():
@@ -132,7 +132,7 @@ class AnsibleExecutor:
 
     def _attempt(self, wanted: Checked, progress: Progress, is_plain: bool = False) -> bool:
         """Make an attempt and let it tell its results; True when it was forked and ended without a word."""
-        ended = self._attempts.make(wanted, progress.is_cancelled, progress.see, is_plain)
+        ended = self.attempts.make(wanted, progress.is_cancelled, progress.see, is_plain)
         is_lost = ended.forked and ended.broke_off
         if self.warm and is_lost:
             self.warm.doubt("lost")

@@ -128,9 +128,9 @@ def test_nothing_of_one_attempt_is_in_the_next(executor: AnsibleExecutor) -> Non
 def test_it_comes_out_as_the_plain_way_does(executor: AnsibleExecutor) -> None:
     warm(executor)
     forked = run(executor, "word")
-    forker, executor.warm = executor.warm, None
+    forker, executor.attempts.warm = executor.warm, None
     started = run(executor, "word")
-    executor.warm = forker
+    executor.attempts.warm = forker
     assert [event.task for event in forked.events] == [event.task for event in started.events] != []
     for result in (forked, started):
         result.facts.pop("tmp")
@@ -141,9 +141,9 @@ def test_it_comes_out_as_the_plain_way_does(executor: AnsibleExecutor) -> None:
 def test_all_tasks_are_done_in_the_plays_process_and_come_out_as_in_forks(executor: AnsibleExecutor) -> None:
     warm(executor)
     forked = run(executor, "word", action="probe.long")
-    forker, executor.warm = executor.warm, None
+    forker, executor.attempts.warm = executor.warm, None
     started = run(executor, "word", action="probe.long")
-    executor.warm = forker
+    executor.attempts.warm = forker
     assert (len(set(forked.facts.pop("by"))), len(set(started.facts.pop("by")))) == (1, 3)
     assert (forked.outcome, forked.message, forked.facts) == (started.outcome, started.message, started.facts)
     assert forked.facts == {"words": ["one", "two"], "why": "no"}
