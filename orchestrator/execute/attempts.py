@@ -76,7 +76,7 @@ class Attempts:
         """Make an attempt: forked from a template where there is one, the plain way otherwise."""
         settings = self._settings
         if warm and len(checked.playbooks) > 1:  # to start ansible for each of them takes longer than the template
-            warm.await_template(_TEMPLATE_SECONDS)
+            warm.is_ready(_TEMPLATE_SECONDS)
 
         def start(order: Mapping[str, Any], variables: Mapping[str, str], directory: Path) -> Helper:
             channel = lent.interpreter.channel.fileno() if lent.interpreter else None

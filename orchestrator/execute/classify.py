@@ -37,7 +37,7 @@ NO_REPORT = RunResult(outcome=Outcome.LOST, reason="no_report", message=_SILENT)
 
 def classify(ended: Ended, host: Host, timeout_seconds: int) -> RunResult:
     """Return how the attempt ended; its duration is for the caller to fill in."""
-    tasks = _tasks(ended, host.name)
+    tasks = _tasks(ended.lines, host.name)
     outcome = _stopped(ended, timeout_seconds) or _finished(ended, tasks, host, host.name, _ENDED_WELL)
     return RunResult(**{**outcome, "events": step_events(tasks)})
 
@@ -58,7 +58,7 @@ def classify_stage(lines: Sequence[_Line], host: Host, alias: str) -> RunResult 
     A host that failed is not in the plays that follow, so a report after which nothing failed is a success: what failed
     before it was rescued.
     """
-    tasks = [line for line in lines if line.get("kind") == "task" and line.get("host") == alias]
+    tasks = _tasks(lines, alias)
     ended = [line for line in tasks if _is_report(line) or _is_end(line)]
     if not ended:
         return None
@@ -79,13 +79,13 @@ def _is_end(line: _Line) -> bool:
 
 
 def _one_of_several(ended: Ended, host: Host, alias: str) -> RunResult | None:
-    tasks = _tasks(ended, alias)
+    tasks = _tasks(ended.lines, alias)
     outcome = _finished(ended, tasks, host, alias, _ENDED)
     return None if outcome["outcome"] is Outcome.LOST else RunResult(**{**outcome, "events": step_events(tasks)})
 
 
-def _tasks(ended: Ended, alias: str) -> list[_Line]:
-    return [line for line in ended.lines if line.get("kind") == "task" and line.get("host") == alias]
+def _tasks(lines: Iterable[_Line], alias: str) -> list[_Line]:
+    return [line for line in lines if line.get("kind") == "task" and line.get("host") == alias]
 
 
 def _stopped(ended: Ended, timeout_seconds: int) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ def order(settings: ExecutorSettings, checked: Checked, directory: Path) -> Mapp
         "attempt": directory.name,
         "directory": str(directory),
         "project_root": str(settings.project_root),
-        "playbook": str(workspace.playbook(directory, checked.playbooks)),
+        "playbook": str(workspace.put_playbook(directory, checked.playbooks)),
         "inventory": str(directory / "inventory.json"),
         "job_files": [str(file) for row in jobs for file in row],
         "connect": environment.connect_ahead(directory, checked.host, settings.private_key, settings.connect_timeout),

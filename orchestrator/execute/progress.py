@@ -62,7 +62,9 @@ class Progress:
         """
         going, here = self._going(), replace(ended, lines=list(self._lines))
         if len(self._all) > 1:
-            found = dict(zip([one.alias for one in self._all], self._each(here), strict=True))
+            found = dict(
+                zip([one.alias for one in self._all], classify_each(here, self._host, len(self._all)), strict=True)
+            )
             for one in going:
                 self._tell(one, found[one.alias])
         elif going:
@@ -80,9 +82,6 @@ class Progress:
 
     def _going(self) -> list[_Going]:
         return [one for one in self._all if not one.is_over]
-
-    def _each(self, ended: Ended) -> list[RunResult | None]:
-        return classify_each(ended, self._host, len(self._all))
 
     def _end_stage(self) -> None:
         """Tell how a step ended. ansible goes on with a host that gave no usable report; the run then has to end."""

@@ -101,7 +101,7 @@ class AnsibleExecutor:
         except OSError as error:
             logger.info("run for several broke off", action=chains[0].requests[0].action, error=str(error))
         left = progress.left()
-        self._steps.update(shared=progress.told, alone=len(left))
+        self._steps.update(shared=progress.told, alone=sum(len(chain.requests) for chain in left))
         return left
 
     def _one(self, chain: Chain) -> None:
@@ -125,10 +125,9 @@ class AnsibleExecutor:
             return refused
         progress = Progress([chain], wanted.host)
         is_lost = self._attempt(wanted, progress, is_plain)
-        for left in progress.left() if is_lost else ():
-            return self._carried_out(left, is_plain=True)
         self._steps["followed"] += max(progress.told - 1, 0)
-        return None
+        left = progress.left()
+        return self._carried_out(left[0], is_plain=True) if is_lost and left else None
 
     def _attempt(self, wanted: Checked, progress: Progress, is_plain: bool = False) -> bool:
         """Make an attempt and let it tell its results; True when it was forked and ended without a word."""

@@ -86,8 +86,8 @@ def job_files(directory: Path, services: int, playbooks: int) -> list[list[Path]
     return [[next(paths) for _ in range(playbooks)] for _ in range(services)]
 
 
-def playbook(directory: Path, playbooks: Sequence[Path]) -> Path:
-    """Return the playbook of an attempt; for several that follow each other one is written that imports them."""
+def put_playbook(directory: Path, playbooks: Sequence[Path]) -> Path:
+    """Return the playbook of an attempt, once: for several that follow each other one is put there that imports them."""
     if len(playbooks) == 1:
         return playbooks[0]
     path = directory / "playbooks.yml"

@@ -32,7 +32,7 @@ _KEYS = (
     *vanity.KEYS,
 )
 FIRST_MAILBOX = "postmaster"  # RFC 5321 section 4.5.1: every domain that takes mail must have it
-_SELECTOR = "tenantry1"
+SELECTOR = "tenantry1"  # of DKIM; mail nodes know it as node_mail_dkim_selector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ def _insert(service_id: int, uid: int, order: _Order, password_hash: str, mailbo
         "password_hash": password_hash,
         "contact_email": order.contact_email,
         "php_version": package.limits["php_version"],
-        "dkim_selector": _SELECTOR,
+        "dkim_selector": SELECTOR,
         "dkim_public_key": "",
         **layout.values,
     }

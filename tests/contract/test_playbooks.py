@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.lifecycle import create
 from orchestrator.plan import jobs
 from orchestrator.plan.catalog import CATALOG
 from tests.support.snapshots import a_full_service
@@ -101,6 +102,11 @@ def test_a_role_has_a_contract_a_readme_and_prefixed_variables(role: Path) -> No
     assert set(defaults) <= set(options)
     readme = (role / "README.md").read_text()
     assert all(name in readme for name in options), [name for name in options if name not in readme]
+
+
+def test_mail_nodes_know_the_selector_that_services_begin_with() -> None:
+    defaults = yaml.safe_load((ROOT / "roles/node_mail/defaults/main.yml").read_text())
+    assert defaults["node_mail_dkim_selector"] == create.SELECTOR
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

@@ -85,23 +85,16 @@ class Launcher:
         return None
 
     def is_ready(self, wait_seconds: float) -> bool:
-        """True when the next attempt would be forked; waits for a template that is being primed."""
+        """True when the next attempt would be forked; waits for a template that is being primed, not for one that failed."""
         deadline = time.monotonic() + wait_seconds
         while time.monotonic() < deadline:
             with self._lock:
                 if self._ready():
                     return True
+                if self._current is None:
+                    return False
             time.sleep(_LOOK_SECONDS)
         return False
-
-    def await_template(self, seconds: float) -> None:
-        """Wait for a template that is being primed; returns at once when there is one, or there is to be none."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            with self._lock:
-                if self._ready() or self._current is None:
-                    return
-            time.sleep(_LOOK_SECONDS)
 
     def doubt(self, reason: str) -> None:
         """Fork nothing from this template any more: an attempt of it did not end as it should."""

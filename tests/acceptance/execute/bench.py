@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -157,6 +158,18 @@ class Bench:
     def on(self, *argv: str, check: bool = True) -> str:
         """Run a command on the node as root and return what it printed."""
         return access.on(self.lab, NODE, *argv, check=check).stdout
+
+
+def set_when_it_runs(bench: Bench) -> threading.Event:
+    """Return what is set as soon as an attempt is connected to the node."""
+    asked = threading.Event()
+
+    def look() -> None:
+        eventually(lambda: any("ssh" in line for line in marked(bench.run_root).values()), 30, "it runs")
+        asked.set()
+
+    threading.Thread(target=look).start()
+    return asked
 
 
 def marked(run_root: Path | None = None, kind: str = "a-") -> dict[int, str]:

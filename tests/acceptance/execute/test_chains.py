@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from orchestrator.core.records import RunResult
 from orchestrator.core.states import Outcome
-from tests.acceptance.execute.bench import Bench, eventually, marked
+from tests.acceptance.execute.bench import Bench, marked, set_when_it_runs
 from tests.acceptance.execute.test_together import PLAY, RESULTS, never, runs
 
 Step = tuple[str, dict[str, Any]]
@@ -72,17 +71,9 @@ def test_chains_of_several_share_a_run_and_none_keeps_another_from_its_end(bench
 
 
 def test_a_step_that_is_cancelled_is_the_last(bench: Bench, actions: list[str]) -> None:
-    asked = threading.Event()
-
-    def ask() -> None:
-        eventually(lambda: any("ssh" in line for line in marked(bench.run_root).values()), 30, "it runs")
-        asked.set()
-
-    thread = threading.Thread(target=ask)
-    thread.start()
+    asked = set_when_it_runs(bench)
     steps = chain(actions, {"value": 1}, {"value": 2, "seconds": 300}, {"value": 3})
     (found,) = bench.chains([steps], [asked.is_set])
-    thread.join()
     assert found[-1].outcome is Outcome.CANCELLED
     assert outcomes(found[:-1]) == [Outcome.OK] * (len(found) - 1)
     assert marked(bench.run_root) == {}

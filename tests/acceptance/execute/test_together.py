@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from orchestrator.core.records import RunResult
 from orchestrator.core.states import Outcome
 from orchestrator.execute.settings import WARM
-from tests.acceptance.execute.bench import Bench, eventually, marked
+from tests.acceptance.execute.bench import Bench, set_when_it_runs
 
 PLAY = """
 - name: Check the value
@@ -60,17 +58,9 @@ def test_a_secret_of_one_is_hidden_in_what_is_said_of_another(bench: Bench, acti
 
 
 def test_one_that_is_cancelled_is_ended_and_the_others_are_done(bench: Bench, action: str) -> None:
-    asked = threading.Event()
-
-    def ask() -> None:
-        eventually(lambda: any("ssh" in line for line in marked(bench.run_root).values()), 30, "it runs")
-        asked.set()
-
-    thread = threading.Thread(target=ask)
-    thread.start()
+    asked = set_when_it_runs(bench)
     jobs = [{"value": 1}, {"value": 2, "seconds": 300}, {"value": 3}]
     found = bench.run_all(action, jobs, [never, asked.is_set, never])
-    thread.join()
     assert [one.outcome for one in found] == [Outcome.OK, Outcome.CANCELLED, Outcome.OK]
     assert len(set(runs(found))) == 2  # each by itself
 

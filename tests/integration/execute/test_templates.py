@@ -14,6 +14,7 @@ import pytest
 from orchestrator.config.settings import PROJECT_ROOT
 from orchestrator.core.records import Host, RunRequest, RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.execute.base import Chain
 from orchestrator.execute.runner import AnsibleExecutor
 from orchestrator.execute.settings import WARM, ExecutorSettings
 from orchestrator.execute.warm import launcher as launchers
@@ -123,6 +124,17 @@ def test_nothing_of_one_attempt_is_in_the_next(executor: AnsibleExecutor) -> Non
     assert len(folders) == 4 and all(name.startswith("a-") for name in folders)
     assert all("warm" in result.facts["by"] for result in results), "none was started"
     assert (counts["warm"], counts["lost"], counts["fork"]) == (4, 0, 0)
+
+
+def test_steps_that_follow_each_other_wait_for_the_template(executor: AnsibleExecutor) -> None:
+    host = Host(name="here1", address="127.0.0.1", login="nobody", roles=("web",), host_keys=(KEY,), port=9)
+    jobs = [{"action": "probe.here", "params": {"say": word}} for word in ("one", "two")]
+    requests = [RunRequest(action="probe.here", host=host, job=job, timeout_seconds=60) for job in jobs]
+    told: list[RunResult] = []
+    executor.run_all([Chain(requests, lambda: False, told.append)])  # the first that is asked of this executor
+    assert [result.facts["heard"] for result in told] == ["one", "two"]
+    counts = executor.tally()
+    assert (counts["warm"], counts.get("cold", 0), counts["followed"]) == (1, 0, 1)
 
 
 def test_it_comes_out_as_the_plain_way_does(executor: AnsibleExecutor) -> None:

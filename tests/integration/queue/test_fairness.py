@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
 from orchestrator.models.service import Service
 from orchestrator.models.task import LogEntry, Task
 from orchestrator.store import fleet as fleets
@@ -46,3 +50,18 @@ def test_of_many_orders_the_first_are_live_long_before_the_last(bench: Bench) ->
     of_first = [row.id for row in steps.clone().where(LogEntry.service_id == 1)]
     of_last = [row.id for row in steps.clone().where(LogEntry.service_id == count)]
     assert max(of_first) < min(of_last)
+
+
+def test_a_wake_up_that_comes_as_the_wait_runs_out_is_not_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(threading.Event):
+        """Is set between the end of a wait and what its caller does next."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            """Say that the time was up, and be set."""
+            woken = super().wait(timeout)
+            self.set()
+            return woken
+
+    monkeypatch.setattr(bench.worker, "_wake", Late())
+    assert not bench.worker.wait(0)
+    assert bench.worker.wait(0)

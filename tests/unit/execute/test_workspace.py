@@ -46,8 +46,8 @@ def test_playbooks_that_follow_each_other_are_imported_with_the_job_of_each(tmp_
     with workspace.attempt(tmp_path, HOST, [["1", "2"], ["3", "4"]], {}) as directory:
         files = workspace.job_files(directory, 2, 2)
         assert [[file.read_text() for file in row] for row in files] == [["1", "2"], ["3", "4"]]
-        assert workspace.playbook(directory, [Path("/p/a.yml")]) == Path("/p/a.yml")
-        written = json.loads(workspace.playbook(directory, [Path("/p/a.yml"), Path("/p/b.yml")]).read_text())
+        assert workspace.put_playbook(directory, [Path("/p/a.yml")]) == Path("/p/a.yml")
+        written = json.loads(workspace.put_playbook(directory, [Path("/p/a.yml"), Path("/p/b.yml")]).read_text())
         assert [one["ansible.builtin.import_playbook"] for one in written] == ["/p/a.yml", "/p/b.yml"]
         assert [one["vars"]["job_file"] for one in written] == ["{{ job_files[0] }}", "{{ job_files[1] }}"]
 
