@@ -238,7 +238,7 @@ def test_the_database_is_killed_amid_ten_deploys_and_nothing_is_lost_or_done_twi
 
 
 def test_tick_beside_run(app: Engine, start: Start, tmp_path: Path) -> None:
-    prepare(12)
+    prepare(12, batch=2)  # of the daemon, which would take them all at once; cron's passes get some
     daemon = start(0.05, 30)
     up([daemon])
     begun = 0
