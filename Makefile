@@ -1,6 +1,8 @@
 # Every target works on a fresh Debian 12 machine; `make help` lists them.
 SHELL := /bin/bash
-PYTHON ?= python3
+# Debian's own Python is what runs in production; those that were built by hand often lack its optimisations and are slower.
+DEBIANS := /usr/bin/python3
+PYTHON ?= $(if $(shell $(DEBIANS) -c 'import ensurepip, sys; print("new" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(DEBIANS),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
