@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rows": (1_000_000, "queue: finished tasks that count as a long history"),
         "--samples": (150, "queue, statistics, certificates: measurements of each kind"),
         "--steps": (12, "step: runs by ansible-playbook, and twice as many by the orchestrator"),
-        "--rounds": (3, "chain: services deployed by each way"),
+        "--rounds": (5, "chain: services deployed by each way"),
         "--burst": (400, "load: steps in the queue at once"),
         "--orders": (100, "load: services ordered at once"),
         "--issued": (30, "issuing: services whose certificates are due at once"),

@@ -33,31 +33,42 @@ def connections(site: Installation) -> Iterator[dict[str, list[str]]]:
 
 
 def deploy(site: Installation, commands: dict[str, list[str]], number: int) -> float:
-    """Deploy a service by shell on every node at once and return the seconds it took; it is removed afterwards."""
+    """Deploy a service by shell on every node at once and return the seconds it took; it is removed afterwards.
+
+    What has to wait waits for nothing else: the record with the key for the key and its zones.
+    """
     arguments = f"floor{number}.test floor{number} {30_000 + number} {addresses.of(site.lab, 'web1').ipv4}"
     began = time.monotonic()
-    _everywhere(commands, {node.name: f"{node.role_list} {arguments}" for node in NODES})
+    running = {node.name: _begin(commands[node.name], f"{node.role_list} {arguments}") for node in NODES}
+    key = _end(running["mail1"])
+    for name in ("dns1", "dns2"):
+        _end(running[name])
+        running[name] = _begin(commands[name], f"dkim {arguments} {key}")
+    for name in ("web1", "dns1", "dns2"):
+        _end(running[name])
     seconds = time.monotonic() - began
-    _everywhere(commands, {node.name: f"undo {arguments}" for node in NODES})
+    for process in [_begin(command, f"undo {arguments}") for command in commands.values()]:
+        _end(process)
     return seconds
 
 
-def _everywhere(commands: dict[str, list[str]], arguments: dict[str, str]) -> None:
-    running = [
-        subprocess.Popen(
-            [*command, f"sudo sh -s {arguments[name]}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for name, command in commands.items()
-    ]
-    for process in running:
-        assert process.stdin is not None
-        process.stdin.write(_SCRIPT.encode())
-        process.stdin.close()
-    for process in running:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        if process.wait(_TIMEOUT) != 0:
-            raise RuntimeError(f"the floor did not hold: {said.decode()[-1000:]}")
+def _begin(command: list[str], arguments: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [*command, f"sudo sh -s {arguments}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdin is not None
+    process.stdin.write(_SCRIPT.encode())
+    process.stdin.close()
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """Return what a script has printed."""
+    assert process.stdout is not None
+    said = process.stdout.read().decode()
+    if process.wait(_TIMEOUT) != 0:
+        raise RuntimeError(f"the floor did not hold: {said[-1000:]}")
+    return said.strip()

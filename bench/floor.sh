@@ -1,7 +1,8 @@
 # The floor: what must happen on the nodes for one new service, written by hand, as root, one script a node.
-# Called with: role domain user uid address-of-the-web-node. It checks what it loads, as the modules do, and nothing else.
+# Called with: role domain user uid address-of-the-web-node, and for the role dkim the key that mail has printed. It checks what
+# it loads, as the modules do, and nothing else.
 set -eu
-role=$1 domain=$2 user=$3 uid=$4 address=$5
+role=$1 domain=$2 user=$3 uid=$4 address=$5 key=${6:-}
 
 web() {
   useradd --uid "$uid" --user-group --no-create-home --home-dir "/srv/floor/$user" --shell /usr/sbin/nologin "$user"
@@ -50,6 +51,7 @@ mail() {
   sqlite3 /srv/floor/mail.db "CREATE TABLE IF NOT EXISTS boxes (address TEXT PRIMARY KEY, hash TEXT); \
     INSERT INTO boxes VALUES ('postmaster@$domain', '$(openssl passwd -6 "$user")');"
   install -d -m 0700 "/srv/floor/$domain/postmaster/cur" "/srv/floor/$domain/postmaster/new" "/srv/floor/$domain/postmaster/tmp"
+  grep -v -e '^-' "/srv/floor/$domain.pub" | tr -d '\n'
 }
 
 dns() {
@@ -60,6 +62,12 @@ dns() {
   done
   pdnsutil add-record "$domain" @ MX 3600 "10 mail.$domain" >/dev/null 2>&1
   pdnsutil add-record "$domain" @ TXT 3600 '"v=spf1 mx -all"' >/dev/null 2>&1
+  pdnsutil increase-serial "$domain" >/dev/null 2>&1
+}
+
+dkim() {
+  begin=$(printf %s "$key" | cut -c -200) rest=$(printf %s "$key" | cut -c 201-)  # a string has 255 bytes at most
+  pdnsutil add-record "$domain" tenantry1._domainkey TXT 3600 "\"v=DKIM1; k=rsa; p=$begin\" \"$rest\"" >/dev/null 2>&1
   pdnsutil increase-serial "$domain" >/dev/null 2>&1
 }
 

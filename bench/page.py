@@ -18,6 +18,7 @@ Measured with `make bench`, which boots four nodes of the lab, sets them up and 
 
 What is compared was measured in turn, in one run, on one machine: read the ratios first, for the seconds are that machine's, and
 orchestrator, nodes and database share its cores. `load` is what else it did: above the number of cores, everything waits.
+Python is the one that `make setup` has taken; the directories of attempts are on a tmpfs, as with the service unit.
 """
 
 

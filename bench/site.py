@@ -14,9 +14,10 @@ from demo.installation import GROUP, PACKAGE, Installation, Node
 from lab import config, nodes
 from orchestrator.config.settings import from_environment
 from orchestrator.engine import Engine
-from orchestrator.models.service import Service
+from orchestrator.models.base import database
 from orchestrator.store.database import session
 
+_TMPFS = Path("/dev/shm")
 NODES = tuple(Node(name=name) for name in ("web1", "mail1", "dns1", "dns2"))
 
 
@@ -25,8 +26,8 @@ def opened() -> Iterator[Installation]:
     """Yield it prepared, its orchestrator running; boots the nodes it needs."""
     lab = config.load()
     nodes.up(lab, [node.name for node in NODES])
-    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder:
-        site = Installation(Path(folder), lab)
+    with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as folder, _in_memory() as runs:
+        site = Installation(Path(folder), lab, more={"TENANTRY_RUN_ROOT": runs})
         site.set_up(NODES)
         site.start()
         try:
@@ -34,6 +35,11 @@ def opened() -> Iterator[Installation]:
             yield site
         finally:
             site.end()
+
+
+def _in_memory() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder for the attempts' directories where the service's unit has it: on a tmpfs, if there is one."""
+    return tempfile.TemporaryDirectory(prefix="tenantry-bench-", dir=_TMPFS if _TMPFS.is_dir() else None)
 
 
 @contextmanager
@@ -50,9 +56,9 @@ def order(service: int) -> dict[str, Any]:
 
 
 def is_active(service: int) -> bool:
-    """Whether a service is live."""
-    row = Service.get_or_none(Service.id == service)
-    return row is not None and row.status == "active"
+    """Whether a service is live. Asked often while a clock runs, so it costs next to nothing."""
+    row = database.execute_sql(f"SELECT status FROM services WHERE id = {service:d}").fetchone()
+    return row is not None and row[0] == "active"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, pause: float = 0.02) -> None:

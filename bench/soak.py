@@ -1,26 +1,29 @@
-"""Thousands of steps: memory, open files and processes of the orchestrator and of a node must not grow."""
+"""Thousands of steps: memory, open files and processes of the orchestrator and of the nodes must not grow."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+
+from peewee import fn
 
 from bench.figures import Figure
 from bench.memory import family, resident
-from bench.site import connected, wait_for
+from bench.site import NODES, connected, wait_for
 from demo.installation import Installation
 from lab import access
 from orchestrator.models.fleet import Server
 from orchestrator.models.task import Task
 from orchestrator.store import tasks
 
-_NODE = "dns1"
-_AT_ONCE = 8  # rows in the queue
+_ACTION = "server.sync_status"
+_AT_ONCE = 100  # rows in the queue
+_SECONDS = 300.0  # without the end of a step
 _FIRST_SHARE = 0.1  # of the runs come before the first look: what is read once is read by then
-# On the node: memory of all waiting interpreters in KiB, number of processes, open files of the interpreters.
+# On a node: memory of all waiting interpreters in KiB, number of processes, open files of the interpreters.
 _LOOK = """
 import json, os, re
 pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -41,48 +44,50 @@ print(json.dumps({"interpreters": len(ours), "memory": memory * 1024, "files": f
 def run(options: argparse.Namespace, site: Installation) -> list[Figure]:
     """Run the steps, and look after a tenth of them and at the end."""
     with connected(site):
-        server = Server.get(Server.name == _NODE).id
-        first = max(int(options.soak * _FIRST_SHARE), 1)
+        names = [node.name for node in NODES]
+        servers = [row.id for row in Server.select().where(Server.name << names)]
+        first, before_all = max(int(options.soak * _FIRST_SHARE), 1), tasks.newest()
         began = time.monotonic()
-        _work(server, first)
+        _work(servers, first)
         before = _look(site)
-        _work(server, options.soak - first)
+        _work(servers, options.soak - first)
         after = _look(site)
-        failed = Task.select().where((Task.action == "server.sync_status") & (Task.status == "error")).count()
+        mine = (Task.id > before_all) & (Task.action == _ACTION)
+        failed = Task.select().where(mine & (Task.status == "error")).count()
+        runs = Task.select(fn.COUNT(fn.DISTINCT(Task.lease_token))).where(mine).scalar()
     seconds = time.monotonic() - began
-    note = f"{options.soak} runs in {seconds:.0f} s; the full figure is 50,000: --soak 50000"
+    note = f"{options.soak} steps in {runs} runs and {seconds:.0f} s; the full figure is 50,000: --soak 50000"
     return [
         Figure(name="soak, steps that failed", value=failed, unit="", note=note),
         *(_growth(name, before[name], after[name]) for name in before),
     ]
 
 
-def _work(server: int, count: int) -> None:
-    """Keep some rows in the queue until so many are done."""
-    left = count
-    while left:
-        rows = [tasks.enqueue("server.sync_status", server_id=server) for _ in range(min(_AT_ONCE, left))]
-        left -= len(rows)
-        wait_for(_ended(rows), 300, "the steps have ended", pause=0.05)
-
-
-def _ended(rows: list[int]) -> Callable[[], bool]:
-    query = Task.select().where((Task.id << rows) & (Task.status << ["done", "error"]))
-    return lambda: query.count() == len(rows)
+def _work(servers: Sequence[int], count: int) -> None:
+    """Keep some rows in the queue, for each server in turn, until so many have ended."""
+    mine, given = Task.id > tasks.newest(), 0
+    unfinished = Task.select().where(mine & (Task.status << ["queued", "running"]) & (Task.action == _ACTION))
+    while given < count:
+        room = min(_AT_ONCE - unfinished.count(), count - given)
+        for number in range(given, given + room):
+            tasks.enqueue(_ACTION, server_id=servers[number % len(servers)])
+        given += room
+        wait_for(lambda: unfinished.count() < _AT_ONCE, _SECONDS, "a step has ended", pause=0.05)
+    wait_for(lambda: unfinished.count() == 0, _SECONDS, "the steps have ended", pause=0.05)
 
 
 def _look(site: Installation) -> dict[str, float]:
     pid = site.pid()
     assert pid is not None
     own = _settled(pid)
-    node = json.loads(access.on(site.lab, _NODE, "python3", "-c", _LOOK).stdout)
+    nodes = [json.loads(access.on(site.lab, node.name, "python3", "-c", _LOOK).stdout) for node in NODES]
     return {
         "orchestrator, memory": sum(resident(one) for one in own),
         "orchestrator, open files": sum(len(list(Path(f"/proc/{one}/fd").iterdir())) for one in own),
         "orchestrator, processes": len(own),
-        "node, memory of interpreters": node["memory"],
-        "node, open files of interpreters": node["files"],
-        "node, processes": node["processes"],
+        "nodes, memory of interpreters": sum(node["memory"] for node in nodes),
+        "nodes, open files of interpreters": sum(node["files"] for node in nodes),
+        "nodes, processes": sum(node["processes"] for node in nodes),
     }
 
 
