@@ -131,7 +131,13 @@ KNOBS: Mapping[str, Knob] = {
             high=10080,
             help="Minutes between attempts, growing; the last one repeats",
         ),
-        _int("tasks.batch_size", 20, 1, 64, "Tasks one orchestrator runs at once"),
+        _int(
+            "tasks.batch_size",
+            20,
+            1,
+            64,
+            "Runs one orchestrator has at once; of the tasks of one, one at a time is at work",
+        ),
         _int(
             "tasks.per_run",
             5,

@@ -75,9 +75,9 @@ class Worker:
 
     @property
     def busy(self) -> int:
-        """How many attempts are running; of tasks that follow each other one at a time is."""
+        """How many runs are under way: of the tasks of one, one at a time is at work."""
         with self._lock:
-            return len({(one.token, one.head) for one in self._running})
+            return len({one.token for one in self._running})
 
     def tally(self) -> Mapping[str, int]:
         """Return how attempts were started since the last call."""

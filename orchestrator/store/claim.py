@@ -56,7 +56,7 @@ class Claim:
 
 
 def claim(owner: str, lease_seconds: int, limit: int) -> list[Claim]:
-    """Take due tasks, at most ``limit`` to begin with, and what follows them; return all with their fencing tokens.
+    """Take due tasks for at most ``limit`` runs and return them with their fencing tokens.
 
     Those of a run follow each other, and so do those of a chain, in the order in which they are carried out. Two orchestrators
     never claim at the same time: both lock the token counter first, so that running tasks are counted and slots taken in one
@@ -202,11 +202,11 @@ def _choose(
         if not pending:
             break
         best = min(pending, key=lambda one: (one.priority, used[one.service_id], one.id))
-        chains = make.of(best, taken, limit)
+        chains = make.of(best, taken)
         runs.append(chains)
         taken |= {one.id for chain in chains for one in chain}
         pending = [one for one in pending if one.id not in taken]
-        limit -= len(chains)
+        limit -= 1
         used.update(chain[0].service_id for chain in chains)
         if best.server_id:
             free[best.server_id] -= 1

@@ -27,7 +27,8 @@ def of(rows: Sequence[Task]) -> dict[int, str]:
     running = _running()
     servers = _servers({row.server_id for row in pending if row.server_id})
     needs, blockers = _needs(pending), _others({row.blocked_by for row in pending if row.blocked_by})
-    is_full = sum(not row.is_next for row in running) >= int(knob_value("tasks.batch_size"))
+    runs = {row.lease_token or -row.id for row in running if not row.is_next}
+    is_full = len(runs) >= int(knob_value("tasks.batch_size"))
     lanes = {row.lane: row for row in running if row.server_id is None and row.action not in LOOKS}
     for row in pending:
         facts = Facts(
@@ -48,8 +49,8 @@ def of(rows: Sequence[Task]) -> dict[int, str]:
 
 
 def _running() -> list[Task]:
-    chosen = Task.select(Task.id, Task.action, Task.status, Task.server_id, Task.lane, Task.started_at)
-    return list(chosen.where(Task.status == TaskStatus.RUNNING))
+    columns = (Task.id, Task.action, Task.status, Task.server_id, Task.lane, Task.started_at, Task.lease_token)
+    return list(Task.select(*columns).where(Task.status == TaskStatus.RUNNING))
 
 
 def _servers(ids: set[int]) -> dict[int, ServerFacts]:

@@ -76,18 +76,18 @@ class Runs:
         """Servers of which nobody knows whether they answer again: one task finds out."""
         return {row.id for row in Server.select(Server.id).where(Server.circuit_until.is_null(False))}
 
-    def of(self, first: Candidate, taken: set[int], room: int) -> list[Chain]:
-        """Return the chains of a run that begins with ``first``: at most ``room``, without those that are ``taken``.
+    def of(self, first: Candidate, taken: set[int]) -> list[Chain]:
+        """Return the chains of a run that begins with ``first``, without tasks that are ``taken``.
 
         All have the same actions in the same order. Costs the same few queries however many they are.
         """
         if self._most <= 1 or not first.shares_run or first.server_id in self._on_trial:
             return [[first]]
-        heads = [first, *self._companions(first, taken, min(self._most, room) - 1)]
+        heads = [first, *self._companions(first, taken, self._most - 1)]
         chains = self._chains(heads, taken)
         order = _actions(chains[0])
         same = [chain for chain in chains if _actions(chain) == order]
-        return same[: max(min(self._most, room), 1)]
+        return same[: self._most]
 
     def _companions(self, first: Candidate, gone: set[int], wanted: int) -> Chain:
         """Return due tasks like the first, of other operations, the oldest first.

@@ -42,7 +42,8 @@ def test_one_services_flood_does_not_starve_another(bench: Bench) -> None:
 def test_of_many_orders_the_first_are_live_long_before_the_last(bench: Bench) -> None:
     fleet.build()
     fleets.set_knob("tasks.batch_size", "4", "test")
-    count = 12
+    fleets.set_knob("tasks.per_run", "2", "test")
+    count = 30
     for number in range(1, count + 1):
         order(number, domain=f"shop{number}.test")
     bench.settle(seconds=60)

@@ -55,8 +55,8 @@ def test_what_is_due_together_is_done_together(bench: Bench) -> None:
 @pytest.mark.parametrize(("name", "value", "sizes"), [
     ("tasks.per_run", "1", [1, 1, 1]),
     ("tasks.per_run", "2", [1, 2]),
-    ("tasks.batch_size", "2", [1, 2]),
-    ("server.concurrency", "1", [3]),  # they share a slot as well
+    ("tasks.batch_size", "1", [3]),  # it counts runs
+    ("server.concurrency", "1", [3]),  # as this does
 ])  # fmt: skip
 def test_settings_bound_it(bench: Bench, name: str, value: str, sizes: list[int]) -> None:
     all_due(bench)
