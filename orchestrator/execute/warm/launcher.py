@@ -23,6 +23,7 @@ logger = structlog.get_logger(__name__)
 _START_SECONDS = 60.0  # until a template must be ready
 _REST_SECONDS = 60.0  # after one that was not
 _LOOK_SECONDS = 0.02
+_STAMP_SECONDS = 0.1  # how old a look at hundreds of files may be: attempts that begin together share one
 FORKS = 1_000  # of one template: whatever a play leaves behind in it does not grow for ever
 Make = Callable[[], contextlib.AbstractContextManager[Template]]
 
@@ -53,6 +54,7 @@ class Launcher:
         self._current: _Held | None = None
         self._all: list[_Held] = []
         self._not_before = 0.0
+        self._seen, self._seen_at = 0, -_STAMP_SECONDS
         self.counts: Counter[str] = (
             Counter()
         )  # "warm", "cold" (not ready yet), "recycled", and reasons for falling back
@@ -117,17 +119,24 @@ class Launcher:
     def _ready(self) -> _Held | None:
         """Return the template when it can be forked now; starts one where there is none."""
         held = self._current
-        if held and (held.template.forks >= self._forks or held.stamp != stamp(self._watched)):
+        if held and (held.template.forks >= self._forks or held.stamp != self._stamp()):
             self.counts["recycled"] += 1
             self._retire()
         if self._current is None:
             self._begin()
         return self._current if self._current and self._is_ready(self._current) else None
 
+    def _stamp(self) -> int:
+        now = time.monotonic()
+        if now - self._seen_at >= _STAMP_SECONDS:
+            self._seen, self._seen_at = stamp(self._watched), now
+        return self._seen
+
     def _begin(self) -> None:
         if time.monotonic() < self._not_before:
             return
-        seen = stamp(self._watched)
+        self._seen_at = -_STAMP_SECONDS  # looked at now: the new template reads what is there
+        seen = self._stamp()
         stack = contextlib.ExitStack()
         try:
             template = stack.enter_context(self._make())

@@ -188,6 +188,7 @@ def test_a_change_of_what_is_run_replaces_it(
     executor: AnsibleExecutor, tmp_path: Path, change: Callable[[Path], object]
 ) -> None:
     launcher = warm(executor)
+    time.sleep(2 * launchers._STAMP_SECONDS)  # for so long attempts share a look at the files
     change(tmp_path)
     assert run(executor, "word").outcome is Outcome.OK
     assert (launcher.counts["recycled"], launcher.counts["cold"]) == (1, 1)
