@@ -66,10 +66,10 @@ def removed_rows(service: ServiceView) -> list[list[object]]:
 
 
 def deploy_steps(service: ServiceView) -> list[StepSpec]:
-    """Return the steps that make a service live.
+    """Return the steps that make a service live. Those that can begin at once are in the order in which a chain has them.
 
-    web package → web user → web domain ┐
-                           ├→ PHP pool ─┴→ proxy template
+    web package → web user → PHP pool ───┐
+                           ├→ web domain ┴→ proxy template
                            └→ databases, SFTP logins, cron jobs
     mail domain → DKIM key, each mailbox → each alias
     zone → records, on every DNS server; DKIM record when both key and zone are there
@@ -91,10 +91,10 @@ def _web(service: ServiceView) -> list[StepSpec]:
     server = service.web.name
     package = of("web.package_present", server)
     user = of("web.user_present", server, package)
-    domain = of("web.domain_present", server, user)
     php = of("web.php_present", server, user)
+    domain = of("web.domain_present", server, user)  # after PHP in a chain: nginx then loads both at once
     return [
-        *(package, user, domain, php, of("web.proxy_present", server, domain, php)),
+        *(package, user, php, domain, of("web.proxy_present", server, domain, php)),
         *(database_step(server, one, user) for one in service.databases),
         *(sftp_step(server, one, user) for one in service.sftp_accounts),
         *(cron_step(server, one, user) for one in service.cron_jobs),

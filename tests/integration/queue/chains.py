@@ -16,7 +16,7 @@ from orchestrator.store.database import session
 from tests.integration.queue.test_order import order
 from tests.support.bench import Bench
 
-WEB = [f"web.{name}_present" for name in ("package", "user", "domain", "php", "proxy")]
+WEB = [f"web.{name}_present" for name in ("package", "user", "php", "domain", "proxy")]
 MAIL = ["mail.domain_present", "mail.dkim_present", "mail.mailbox_present"]
 ZONE = ["dns.zone_present", "dns.records_present"]
 FAILED = RunResult(outcome=Outcome.FAILED, reason="rejected", message="nginx refused the site")

@@ -64,13 +64,13 @@ def test_a_failure_in_the_middle_leaves_what_it_leaves_without_chains(
 @pytest.mark.parametrize("result", [FAILED, UNREACHABLE])
 def test_what_failed_in_the_middle_once_costs_the_others_no_attempt(bench: Bench, result: RunResult) -> None:
     fleet.build()
-    gate = Gate("web.domain_present", then=result)
+    gate = Gate("web.php_present", then=result)
     gate.opened.set()
     bench.executor.script = gate
     order(roles=["web"])
     bench.settle()
     attempts = {row.action: row.attempts for row in Task.select().where(Task.operation_id.is_null(False))}
-    assert attempts == {**dict.fromkeys([*WEB, "service.status_active"], 1), "web.domain_present": 2}
+    assert attempts == {**dict.fromkeys([*WEB, "service.status_active"], 1), "web.php_present": 2}
     check_order(Operation.get().id)
 
 
@@ -84,7 +84,7 @@ def test_one_of_a_chain_is_cancelled(bench: Bench, action: str) -> None:
 
     bench.executor.script = linger
     order(roles=["web"])
-    bench.settle(until=lambda: step("web.domain_present").started_at is not None if planned() else False)
+    bench.settle(until=lambda: step("web.php_present").started_at is not None if planned() else False)
     bench.executor.script = None
     assert tasks.cancel(step(action).id, "test") == "requested"
     bench.executor.seconds = 0
@@ -107,7 +107,7 @@ def test_one_of_a_chain_is_cancelled(bench: Bench, action: str) -> None:
 
 def test_a_newer_intent_ends_a_chain(bench: Bench) -> None:
     fleet.build()
-    bench.executor.script = gate = Gate("web.domain_present")
+    bench.executor.script = gate = Gate("web.php_present")
     order(roles=["web"])
     bench.settle(until=gate.reached.is_set)
     tasks.enqueue("service.redeploy", service_id=1001)
@@ -125,7 +125,7 @@ def test_a_newer_intent_ends_a_chain(bench: Bench) -> None:
 @pytest.mark.parametrize("action", ["web.domain_present", "web.php_present"])
 def test_one_of_a_chain_is_force_failed(bench: Bench, action: str) -> None:
     fleet.build()
-    bench.executor.script = gate = Gate("web.domain_present")
+    bench.executor.script = gate = Gate("web.php_present")
     order(roles=["web"])
     bench.settle(until=gate.reached.is_set)
     outcome.force_fail(step(action).id, "test")
@@ -159,14 +159,14 @@ def test_an_orchestrator_that_is_killed_amid_a_chain(bench: Bench) -> None:
             assert recorded.goes_on
         assert sorted(leases.rescue(lambda _: True)) == [one.task_id for one in taken[2:]]
     assert {one: (step(one).status, step(one).attempts) for one in WEB[2:]} == {
-        "web.domain_present": ("queued", 1),
-        "web.php_present": ("queued", 0),  # all that it needs is done
+        "web.php_present": ("queued", 1),
+        "web.domain_present": ("queued", 0),  # all that it needs is done
         "web.proxy_present": ("waiting", 0),
     }
     bench.executor.script = checked = Checked()
     bench.settle()
     assert checked.wrong == []
-    assert {row.action: row.attempts for row in Task.select() if row.attempts != 1} == {"web.domain_present": 2}
+    assert {row.action: row.attempts for row in Task.select() if row.attempts != 1} == {"web.php_present": 2}
     check_order(Operation.get().id)
 
 
@@ -179,13 +179,13 @@ def test_a_drain_amid_a_chain_costs_no_attempt(app: Engine) -> None:
 
     first.executor.script = linger
     order(roles=["web"])
-    first.settle(until=lambda: planned() and step("web.domain_present").started_at is not None)
+    first.settle(until=lambda: planned() and step("web.php_present").started_at is not None)
     assert not first.worker.drain(0)
     assert {one: (step(one).status, step(one).attempts) for one in WEB} == {
         "web.package_present": ("done", 1),
         "web.user_present": ("done", 1),
-        "web.domain_present": ("queued", 0),
         "web.php_present": ("queued", 0),
+        "web.domain_present": ("queued", 0),
         "web.proxy_present": ("waiting", 0),
     }
     second = Bench(app, RecordingExecutor())
@@ -199,15 +199,15 @@ def test_a_run_that_breaks_off_leaves_what_had_begun_to_the_lease(bench: Bench) 
     fleet.build()
 
     def breaks(request: RunRequest) -> None:
-        if request.action == "web.domain_present":
+        if request.action == "web.php_present":
             raise RuntimeError("no more processes")
 
     bench.executor.script = breaks
     order(roles=["web"])
-    bench.settle(until=lambda: planned() and not bench.worker.busy and step("web.php_present").status == "done")
+    bench.settle(until=lambda: planned() and not bench.worker.busy and step("web.domain_present").status == "done")
     assert {one: (step(one).status, step(one).attempts) for one in WEB[2:]} == {
-        "web.domain_present": ("running", 1),
-        "web.php_present": ("done", 1),
+        "web.php_present": ("running", 1),
+        "web.domain_present": ("done", 1),
         "web.proxy_present": ("waiting", 0),
     }
     bench.executor.script = None

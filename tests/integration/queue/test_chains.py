@@ -93,14 +93,15 @@ def test_only_one_of_a_chain_is_shown_at_work(bench: Bench) -> None:
     bench.settle()
 
 
-def test_a_batch_counts_chains_and_a_run_is_one_slot(bench: Bench) -> None:
+def test_a_batch_counts_runs_and_a_run_is_one_slot(bench: Bench) -> None:
     fleet.build()
-    plan(bench, 1001, 1002, roles=["web"])
+    plan(bench, 1001, 1002, 1003, roles=["web"])
     fleets.set_knob("tasks.per_run", "2", "test")
     with session():
         taken = claim.claim(ME, 60, 1)
-        assert [Task.get_by_id(one.task_id).action for one in taken] == WEB
-        assert {(one.token, one.head) for one in taken} == {(taken[0].token, taken[0].task_id)}
+        assert [Task.get_by_id(one.task_id).action for one in taken] == WEB * 2
+        heads = [taken[0].task_id, taken[len(WEB)].task_id]
+        assert {(one.token, one.head) for one in taken} == {(taken[0].token, head) for head in heads}
         assert claim.running_on_servers() == {Server.get(Server.name == "web1").id: 1}
         assert len({one.head for one in claim.claim(ME, 60, 5)}) == 1
 
@@ -150,7 +151,7 @@ def test_a_step_that_cannot_be_prepared_is_seen_to_in_its_turn(bench: Bench) -> 
     Task.update(params="nonsense").where(bad).execute()
     bench.settle()
     first = ran(bench)[0]
-    assert first == WEB[:2] * 2  # what is carried out together has the same steps
+    assert first == WEB[:3] * 2  # what is carried out together has the same steps
     assert (step("web.domain_present").status, step("web.proxy_present").status) == ("error", "waiting")
     assert step("web.proxy_present").blocked_by == step("web.domain_present").id
     assert Service.get_by_id(1002).status == "active"

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.tenantry.hosting.plugins.module_utils import mail_daemons, unchanged
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import StepFailed
+
+REAL: Any = SimpleNamespace(check_mode=False)
+REHEARSED: Any = SimpleNamespace(check_mode=True)
 
 
 @pytest.fixture
@@ -72,18 +77,18 @@ def test_a_daemon_is_checked_when_its_files_have_changed_and_while_they_are_brok
 
     slow = mail_daemons.Daemon("slow", complaint, (), reads=(str(tree),))
     monkeypatch.setitem(mail_daemons.DAEMONS, "slow", slow)
-    mail_daemons.require_sound("slow", check_mode=True)
-    mail_daemons.require_sound("slow")
+    mail_daemons.require_sound(REHEARSED, "slow")
+    mail_daemons.require_sound(REAL, "slow")
     assert len(asked) == 2  # check mode left no note
-    mail_daemons.require_sound("slow")
-    mail_daemons.require_sound("slow", check_mode=True)
+    mail_daemons.require_sound(REAL, "slow")
+    mail_daemons.require_sound(REHEARSED, "slow")
     assert len(asked) == 2
     (tree / "main.conf").write_text("broken\n")
     for _ in range(2):
         with pytest.raises(StepFailed):
-            mail_daemons.require_sound("slow")
+            mail_daemons.require_sound(REAL, "slow")
     assert len(asked) == 4
     (tree / "main.conf").write_text("mended\n")
-    mail_daemons.require_sound("slow")
-    mail_daemons.require_sound("slow")
+    mail_daemons.require_sound(REAL, "slow")
+    mail_daemons.require_sound(REAL, "slow")
     assert len(asked) == 5

@@ -57,8 +57,3 @@ def unit_properties(unit: str, *names: str) -> dict[str, str]:
 def is_active(unit: str) -> bool:
     """Whether the unit runs."""
     return unit_properties(unit, "ActiveState").get("ActiveState") == "active"
-
-
-def send_hangup(step: Step, unit: str) -> None:
-    """Let a daemon's main process read its configuration again."""
-    step.command(["systemctl", "kill", "--signal=HUP", "--kill-who=main", "--", unit])

@@ -9,13 +9,14 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files
+from ansible_collections.tenantry.hosting.plugins.module_utils import daemon, files, unchanged
 from ansible_collections.tenantry.hosting.plugins.module_utils.step import Step, StepFailed, tail
 
 CONFIG_FILE = "/etc/powerdns/pdns.conf"
 KEY_FILE = "/etc/powerdns/tenantry-api.key"  # root only; PowerDNS itself knows a hash of it
 STATE_DIRECTORY = "/var/lib/tenantry/dns"
 WITHDRAWN_DIRECTORY = STATE_DIRECTORY + "/withdrawn"  # which zones are not to be served
+_READS = (os.path.dirname(CONFIG_FILE), "/usr/sbin/pdns_server")  # by the server when it checks its configuration
 API_ADDRESS, API_PORT = "127.0.0.1", 8081
 _ROOT = "/api/v1/servers/localhost"
 _REQUEST_SECONDS = 20.0
@@ -37,8 +38,18 @@ def open_api(step: Step) -> Api | None:
         if step.check_mode:
             return None
         raise StepFailed("missing_software", _NOT_PREPARED)
-    check_configuration(os.path.dirname(CONFIG_FILE), "config_broken")
+    _require_sound(step)
     return Api(key.decode("ascii", "replace").strip())
+
+
+def _require_sound(step: Step) -> None:
+    """Let PowerDNS check its configuration when anything of it has changed since it was found sound."""
+    mark = unchanged.fingerprint(_READS)
+    if unchanged.is_sound("powerdns", mark):
+        return
+    check_configuration(os.path.dirname(CONFIG_FILE), "config_broken")
+    if not step.check_mode:
+        unchanged.remember("powerdns", mark)
 
 
 def check_configuration(directory: str, reason: str) -> None:

@@ -145,7 +145,7 @@ def _require_sound(step: Step, path: str, text: str) -> None:
     """Let Dovecot check its whole configuration with our part in it; say whose fault it is when it is refused."""
     if step.check_mode and files.directory_state(BLOCKS) is None:
         return  # on a node that is not prepared yet
-    mail_daemons.require_sound("postfix")
+    mail_daemons.require_sound(step, "postfix")
     if Step.probe(["postconf", "-h", "tls_server_sni_maps"])[1].strip() != f"hash:{mail_sni.TABLE[:-3]}":
         raise StepFailed("config_broken", "main.cf does not ask our table of certificates; run server.prepare")
     complaint = _complaint({os.path.basename(path): text})

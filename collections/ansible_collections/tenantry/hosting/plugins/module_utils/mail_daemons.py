@@ -101,7 +101,9 @@ DAEMONS = {
         _dovecot,
         (143, 993, *(f"/var/spool/postfix/private/{name}" for name in ("auth", "dovecot-lmtp", "quota-status"))),
     ),
-    "postfix": Daemon("postfix", _postfix, (25, 587, 465), "postfix@-.service"),
+    "postfix": Daemon(
+        "postfix", _postfix, (25, 587, 465), "postfix@-.service", reads=("/etc/postfix", "/usr/sbin/postconf")
+    ),
 }
 
 
@@ -146,7 +148,7 @@ def _put(path: str, content: str) -> None:
         handle.write(content)
 
 
-def require_sound(*names: str, check_mode: bool = False) -> None:
+def require_sound(step: Step, *names: str) -> None:
     """End the step when a daemon's live configuration is broken, or no longer reads our tables.
 
     Check mode leaves no note of what was found sound.
@@ -158,7 +160,7 @@ def require_sound(*names: str, check_mode: bool = False) -> None:
             continue
         if complaint := daemon.complaint(daemon.tree):
             raise StepFailed("config_broken", f"{name}'s configuration on this node is broken: {complaint}")
-        if mark and not check_mode:
+        if mark and not step.check_mode:
             unchanged.remember(name, mark)
     if "postfix" in names:
         _require_tables()

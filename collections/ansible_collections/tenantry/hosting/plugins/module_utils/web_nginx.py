@@ -43,10 +43,12 @@ def apply(
     loaded: Callable[[], bool],
     works: Callable[[], None] | None = None,
     link: Link | None = None,
+    is_read: Callable[[], bool] = lambda: True,
 ) -> None:
     """Bring the files, and a link, into the running nginx; the caller's ``loaded`` tells whether it knows them.
 
-    ``works`` is asked after a change and raises StepFailed when the new files do not do what they are for.
+    ``works`` is asked after a change and raises StepFailed when the new files do not do what they are for. ``is_read`` tells
+    whether any file of nginx includes these; where none does they lie ready for the one that will, and nothing is loaded.
 
     Raises StepFailed: ``config_broken`` when the live tree was broken before, ``rejected`` when the candidates are,
     ``probe`` when nginx does not take them up (they are put back), ``missing_software`` on a node that is not prepared.
@@ -57,6 +59,9 @@ def apply(
     require_prepared()
     with reloads.coming(_LOCK), daemon.serialised(_LOCK):
         swap = Swap(wanted, link)
+        if not is_read():
+            swap.make(step)
+            return
         require_valid(step, swap.candidates)
         if not swap.is_needed:
             if loaded():
@@ -71,7 +76,7 @@ def apply(
     except (StepFailed, OSError):
         with contextlib.suppress(StepFailed), daemon.serialised(_LOCK):  # what went wrong first is told
             swap.undo()
-            _reload(step)
+            _reload()
         raise
 
 
@@ -79,7 +84,7 @@ def require_prepared() -> None:
     """Refuse a node without our tree, or one whose nginx is down."""
     if files.directory_state(TREE) is None:
         raise StepFailed("missing_software", "nginx is not set up on this node; run server.prepare with the web role")
-    if not daemon.is_active(UNIT):
+    if not web_workers.master(UNIT):
         raise StepFailed("config_broken", "nginx does not run on this node; see `systemctl status nginx` and start it")
 
 
@@ -88,7 +93,7 @@ def _compare_only(step: Step, wanted: Wanted, link: Link | None) -> None:
         web_swap.ensure(step, path, content)
     if link is not None:
         web_links.point(step, link.path, link.target)
-    if daemon.is_active(UNIT) and files.directory_state(TREE) is not None and not step.changed:
+    if web_workers.master(UNIT) and files.directory_state(TREE) is not None and not step.changed:
         require_valid(step, {})
 
 
@@ -152,14 +157,18 @@ def _mirror(source: str, target: str, candidates: Wanted) -> None:
 
 def _load(step: Step, written: float, loaded: Callable[[], bool]) -> None:
     """Let nginx load its files; StepFailed when it does not answer with them, from every worker, within its time."""
-    reloads.joined(_LOCK, written, step.params["reload_seconds"], lambda: _reload(step))
+    reloads.joined(_LOCK, written, step.params["reload_seconds"], _reload)
     if not web_probe.eventually(loaded, _LOAD_SECONDS):
         raise StepFailed("probe", "nginx was told to load the new files but does not answer with them")
 
 
-def _reload(step: Step) -> None:
+def _reload() -> None:
     """Tell nginx to load its files and wait until those workers have left that answered with the old ones."""
-    workers = web_workers.current(UNIT)
-    daemon.send_hangup(step, UNIT)
+    master = web_workers.master(UNIT)
+    workers = web_workers.current(master)
+    try:
+        web_workers.hang_up(master)
+    except ProcessLookupError:
+        raise StepFailed("probe", "nginx ended before it could load its files; see `systemctl status nginx`") from None
     if not web_probe.eventually(lambda: all(map(web_workers.has_left, workers)), _LOAD_SECONDS):
         raise StepFailed("probe", "nginx was told to load its files, but its workers did not change")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from ansible_collections.tenantry.hosting.plugins.module_utils import web_render
 
 _TIMEOUT = 5.0
+_LOOK_SECONDS = 0.01
 _BODY_LIMIT = 64 * 1024
 _FASTCGI_LIMIT = 16 * 1024
 
@@ -23,7 +24,7 @@ def eventually(question: Callable[[], bool], seconds: float) -> bool:
     while not question():
         if time.monotonic() >= deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(_LOOK_SECONDS)
     return True
 
 

@@ -85,7 +85,7 @@ def ensure(step: Step) -> None:
     if mail_change.announced(step, directory, wanted if suspended else {}):
         return
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
-        mail_daemons.require_sound("postfix", "dovecot")
+        mail_daemons.require_sound(step, "postfix", "dovecot")
         if suspended:
             suspend(step, store, owner, wanted)
         else:

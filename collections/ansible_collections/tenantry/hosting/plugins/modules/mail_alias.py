@@ -116,7 +116,7 @@ def write(step: Step, address: str, owner: str | None) -> None:
     ):
         return
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
-        mail_daemons.require_sound("postfix")
+        mail_daemons.require_sound(step, "postfix")
         mail_aliases.require_foreign(destinations)
         with store.transaction():
             keeper = permitted(step, store, address, destinations, owner)

@@ -89,7 +89,7 @@ def ensure(step: Step) -> None:
     ):
         return
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
-        mail_daemons.require_sound("rspamd", check_mode=step.check_mode)
+        mail_daemons.require_sound(step, "rspamd")
         with store.transaction():
             mail_change.hosted(step, store, domain, owner)
         public = mail_keys.ensure_key(step, keys, domain, selector, step.params["bits"])

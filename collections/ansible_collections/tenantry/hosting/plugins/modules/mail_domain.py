@@ -83,7 +83,7 @@ def ensure(step: Step) -> None:
     if mail_change.announced(step, directory, wanted):
         return
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
-        mail_daemons.require_sound("postfix")
+        mail_daemons.require_sound(step, "postfix")
         if domain in mail_daemons.own_names():
             raise grammar.refuse("domain", f"{domain} is this server's own name", "choose another domain")
         with store.transaction():

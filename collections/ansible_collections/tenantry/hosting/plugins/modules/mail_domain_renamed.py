@@ -93,7 +93,7 @@ def ensure(step: Step) -> None:
         return
     label = f"{owner or ''}:{domain}"
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
-        mail_daemons.require_sound("postfix", "dovecot")
+        mail_daemons.require_sound(step, "postfix", "dovecot")
         with store.transaction():
             if expected(step, store, domain, former, owner):
                 rename_rows(step, store, domain, former, label)

@@ -145,7 +145,7 @@ def ensure(step: Step) -> None:
     if mail_change.announced(step, directory, wanted):
         return
     with mail_store.open_store(directory, read_only=step.check_mode) as store:
-        mail_daemons.require_sound("postfix", "dovecot")
+        mail_daemons.require_sound(step, "postfix", "dovecot")
         with store.transaction():
             keeper = permitted(step, store, account)
             before = mail_change.compare_and_put(step, store, mail_change.kept_by(keeper, wanted))

@@ -101,10 +101,16 @@ def ensure(step: Step) -> None:
 def point_nginx(step: Step, username: str, owner: str, version: str) -> None:
     """Ensure that the account's sites use this PHP; without a site nginx has nothing to load."""
     text, mark = web_render.php_snippet(username, owner, version)
-    sites = web_sites.of_user(username)
-    probe_name = str((sites[0].about or {})["domain"]) if sites else ""
-    path = f"{web_nginx.TREE}/php/{username}.conf"
-    web_nginx.apply(step, {path: text}, lambda: not probe_name or mark in web_probe.loaded_marks(probe_name))
+    sites: list[web_sites.Site] = []
+
+    def has_site() -> bool:  # asked when nobody else can write one
+        sites[:] = web_sites.of_user(username)
+        return bool(sites)
+
+    def is_loaded() -> bool:
+        return mark in web_probe.loaded_marks(str((sites[0].about or {})["domain"]))
+
+    web_nginx.apply(step, {f"{web_nginx.TREE}/php/{username}.conf": text}, is_loaded, is_read=has_site)
 
 
 def main() -> None:
