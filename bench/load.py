@@ -10,6 +10,7 @@ from bench.figures import Figure, median, percentile
 from bench.memory import family, peak_while, processor_seconds, resident
 from bench.site import NODES, connected, is_active, order, wait_for
 from demo.installation import Installation
+from lab import nodes
 from orchestrator.models.fleet import Server
 from orchestrator.models.service import Service
 from orchestrator.models.task import Task
@@ -72,13 +73,14 @@ def _steps(site: Installation, count: int) -> list[Figure]:
 def _orders(site: Installation, count: int) -> list[Figure]:
     """Return how long orders take that were all placed at once."""
     ids = list(range(_FIRST, _FIRST + count))
+    before = _of_nodes(site)
     with peak_while(_pid(site)) as peak:
         began = time.monotonic()
         for service in ids:
             tasks.enqueue("service.create", service_id=service, params=order(service))
         wait_for(lambda: _active(ids) == count, _WAIT_SECONDS, f"{count} services are active", pause=0.2)
         seconds = time.monotonic() - began
-    taken = [_seconds_of(service) for service in ids]
+    taken, after = [_seconds_of(service) for service in ids], _of_nodes(site)
     assert is_active(ids[-1])
     return [
         Figure(name=f"{count} orders at once, until all are active", value=seconds, unit="s"),
@@ -87,7 +89,16 @@ def _orders(site: Installation, count: int) -> list[Figure]:
         Figure(
             name="peak memory meanwhile", value=peak.bytes / 2**20, unit="MiB", note="orchestrator and all its runs"
         ),
+        *(
+            Figure(name=f"memory of {name} with them", value=now, unit="MiB", note=f"without them {before[name]} MiB")
+            for name, now in after.items()
+        ),
     ]
+
+
+def _of_nodes(site: Installation) -> dict[str, int]:
+    """Return the MiB that all processes of each node use, what they share counted in parts."""
+    return {one.name: one.memory_mib for one in nodes.status(site.lab)}
 
 
 def _active(ids: list[int]) -> int:
