@@ -16,6 +16,7 @@ from bench import (
     certificates,
     chain,
     figures,
+    idle,
     issuing,
     load,
     page,
@@ -40,6 +41,7 @@ ALONE: Mapping[str, Callable[[argparse.Namespace], Sequence[Figure]]] = {
     "pages": pages.run,
 }
 ON_NODES: Mapping[str, Callable[[argparse.Namespace, Installation], Sequence[Figure]]] = {
+    "idle": idle.run,
     "step": step.run,
     "chain": chain.run,
     "load": load.run,
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "--burst": (400, "load: steps in the queue at once"),
         "--orders": (100, "load: services ordered at once"),
         "--issued": (30, "issuing: services whose certificates are due at once"),
-        "--idle-seconds": (30, "load: how long nothing is done"),
+        "--idle-seconds": (60, "idle: for how long it is watched"),
         "--soak": (2_000, "soak: steps in a row"),
         "--services": (10_000, "statistics: services"),
         "--days": (400, "statistics: days of their history"),

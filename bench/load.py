@@ -1,4 +1,4 @@
-"""Many at once: steps for every node without a pause, a hundred orders, and nothing at all."""
+"""Many at once: steps for every node without a pause, and a hundred orders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 from bench.figures import Figure, median, percentile
-from bench.memory import family, peak_while, processor_seconds, resident
+from bench.memory import peak_while
 from bench.site import NODES, connected, is_active, order, wait_for
 from demo.installation import Installation
 from lab import nodes
@@ -17,39 +17,19 @@ from orchestrator.models.task import Task
 from orchestrator.store import tasks
 
 _WAIT_SECONDS = 3600.0
-_QUIET_SECONDS = 35.0  # after half a minute without a task it looks less often
 _FIRST = 20_000  # number of the first service
 
 
 def run(options: argparse.Namespace, site: Installation) -> list[Figure]:
-    """Measure in this order: idle, steps, orders."""
+    """Measure in this order: steps, orders."""
     with connected(site):
-        return [*_idle(site, options.idle_seconds), *_steps(site, options.burst), *_orders(site, options.orders)]
+        return [*_steps(site, options.burst), *_orders(site, options.orders)]
 
 
 def _pid(site: Installation) -> int:
     pid = site.pid()
     assert pid is not None
     return pid
-
-
-def _idle(site: Installation, seconds: float) -> list[Figure]:
-    pid = _pid(site)
-    wait_for(lambda: not Task.select().where(Task.status << ["queued", "running"]).exists(), 120, "nothing is due")
-    time.sleep(_QUIET_SECONDS)
-    before = processor_seconds(pid)
-    time.sleep(seconds)
-    used = processor_seconds(pid) - before
-    memory = sum(resident(one) for one in family(pid)) / 2**20
-    return [
-        Figure(
-            name="idle orchestrator",
-            value=100 * used / seconds,
-            unit="% of a core",
-            note=f"wanted: ≤ 1; {seconds:.0f} s",
-        ),
-        Figure(name="idle orchestrator, memory", value=memory, unit="MiB", note="proportional, its template included"),
-    ]
 
 
 def _steps(site: Installation, count: int) -> list[Figure]:
