@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure, percentile
-from bench.memory import processor_seconds
 from bench.series import parts
 from orchestrator.config import keys
 from orchestrator.config.settings import PROJECT_ROOT
@@ -32,8 +31,7 @@ _SHORT = 1_000  # rows of history that the long one is compared with
 _SERVICES = 200  # that have something queued meanwhile
 _BATCH = 10  # tasks claimed at once
 _ORDERS = 60  # that the orchestrator has in hand when its memory is measured
-_QUIET_SECONDS = 35.0  # after half a minute without a task it looks less often
-_IDLE_SECONDS = 20.0
+_QUIET_SECONDS = 5.0  # until it has started
 _OWNER = "bench/boot/1/1/x"
 Timings = dict[str, list[float]]
 
@@ -151,9 +149,7 @@ def _memory() -> list[Figure]:
         process = _orchestrator(Path(folder))
         try:
             time.sleep(_QUIET_SECONDS)
-            idle, before = _resident_mib(process.pid), processor_seconds(process.pid)
-            time.sleep(_IDLE_SECONDS)
-            busy = 100 * (processor_seconds(process.pid) - before) / _IDLE_SECONDS
+            idle = _resident_mib(process.pid)
             most = _busiest(process.pid)
         finally:
             process.terminate()
@@ -161,7 +157,6 @@ def _memory() -> list[Figure]:
     note = f"{_ORDERS} orders, no-op executor"
     return [
         Figure(name="orchestrator idle", value=idle, unit="MiB", note="resident"),
-        Figure(name="orchestrator idle", value=busy, unit="% of a core", note=f"wanted: ≤ 1; {_IDLE_SECONDS:.0f} s"),
         Figure(name="orchestrator under load", value=most, unit="MiB", note=f"resident at most, {note}"),
     ]
 

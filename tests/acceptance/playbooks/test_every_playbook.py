@@ -1,4 +1,7 @@
-"""What holds for each playbook alike: check mode touches nothing, the second run changes nothing, text stays text."""
+"""What holds for each playbook alike: check mode touches nothing, the second run changes nothing, text stays text.
+
+Each is run in both modes, and what one has made the other finds as it should be.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from lab import access, nodes, snapshot
 from lab.config import Lab
 from orchestrator.core.records import RunResult
 from orchestrator.core.states import Outcome
+from orchestrator.execute.settings import PLAIN
 from tests.support import examples
 from tests.support.steps import Steps
 
@@ -43,6 +47,18 @@ def fresh(lab: Lab) -> Iterator[Lab]:
     nodes.up(lab, NODE.values())
     yield lab
     nodes.down(lab, NODE.values())
+
+
+@pytest.fixture(scope="module")
+def plain(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Steps:
+    """Return what runs playbooks without anything that is kept in memory or open."""
+    return Steps(lab, tmp_path_factory.mktemp("plain"), PLAIN)
+
+
+def said(result: RunResult) -> tuple[object, ...]:
+    """Return all that a result tells but how long it took."""
+    events = [(one.task, one.status, one.message, one.diff) for one in result.events]
+    return (result.outcome, result.reason, result.message, result.facts, result.usage, result.warnings, events)
 
 
 def node_of(action: str) -> str:
@@ -99,16 +115,21 @@ def test_the_preparation_run_twice_changes_nothing(fresh: Lab, steps: Steps) -> 
 
 @pytest.mark.parametrize("action", examples.ORDER)
 def test_a_second_run_changes_nothing_and_text_in_any_field_is_refused_or_stays_text(
-    fresh: Lab, steps: Steps, action: str, pytestconfig: pytest.Config
+    fresh: Lab, steps: Steps, plain: Steps, action: str, pytestconfig: pytest.Config
 ) -> None:
-    """Both in one test, in the order of a service's life: a later step of the list takes away what an earlier one made."""
+    """Both in one test, in the order of a service's life: a later step of the list takes away what an earlier one made.
+
+    Every second step is made in plain mode.
+    """
     node, params = node_of(action), examples.params(action)
-    first = steps.run(node, action, params, service=SERVICE)
+    maker = plain if examples.ORDER.index(action) % 2 else steps
+    first = maker.run(node, action, params, service=SERVICE)
     assert first.outcome is Outcome.CHANGED, (first.outcome, first.message)
     before = snapshot.tree(fresh, node, exclude=("/var/lib/tenantry/guard/*",))
     for check in (False, True):
         result = steps.run(node, action, params, service=SERVICE, check=check)
         assert result.outcome is Outcome.OK, (check, result.outcome, result.message, result.events)
+        assert said(plain.run(node, action, params, service=SERVICE, check=check)) == said(result)
     # By default without removals: they have the fields of what they take away.
     if pytestconfig.getoption("--thorough") or not action.endswith(TAKING_AWAY):
         try_every_text(fresh, steps, action)
