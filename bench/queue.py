@@ -31,7 +31,7 @@ _SHORT = 1_000  # rows of history that the long one is compared with
 _SERVICES = 200  # that have something queued meanwhile
 _BATCH = 10  # tasks claimed at once
 _ORDERS = 60  # that the orchestrator has in hand when its memory is measured
-_QUIET_SECONDS = 5.0  # until it has started
+_QUIET_SECONDS = 35.0  # after half a minute without a task it is at rest
 _OWNER = "bench/boot/1/1/x"
 Timings = dict[str, list[float]]
 

@@ -50,7 +50,7 @@ class Facts:
     needs: Sequence[Other] = ()  # unfinished ones
     server: ServerFacts | None = None
     lane: Other | None = None  # runs in the same lane, where one follows another
-    is_batch_full: bool = False  # every orchestrator has as many tasks as it takes
+    is_batch_full: bool = False  # every orchestrator has as many runs as it takes
 
 
 def why(facts: Facts, now: datetime) -> str:
@@ -114,7 +114,7 @@ def _turn(facts: Facts, now: datetime) -> str:
     if facts.lane is not None:
         return f"{facts.lane} of the same service is running; they go one after another."
     if facts.is_batch_full:
-        return "It is due; every orchestrator has as many tasks as it takes at once."
+        return "It is due; every orchestrator has as many runs as it takes at once."
     if now - facts.run_after > _OVERDUE:
         return f"It has been due for {_span(now - facts.run_after)} and nobody takes it: is `tenantry run` running?"
     return "It is due and next in line."

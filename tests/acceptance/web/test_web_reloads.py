@@ -15,20 +15,21 @@ from tests.acceptance.web.conftest import NODE, Web
 pytestmark = pytest.mark.lab
 
 NUMBERS = range(3001, 3007)
+PHP_FIRST = 3007
 LOCKS = "/run/tenantry/lock"
 LOG = "/run/nginx-notices"
 
 
 @pytest.fixture(scope="module")
 def accounts(web: Web) -> Iterator[Web]:
-    """Yield the node with six accounts without a site, its nginx saying when it loads its files; all goes afterwards."""
-    for number in NUMBERS:
+    """Yield the node with seven accounts without a site, its nginx saying when it loads its files; all goes afterwards."""
+    for number in (*NUMBERS, PHP_FIRST):
         assert all(web.step(step, number).outcome is Outcome.CHANGED for step in ("package", "user"))
     web.run(
         f"sed -i 's#^error_log .*#error_log {LOG} notice;#' /etc/nginx/nginx.conf && nginx -t -q && nginx -s reload"
     )
     yield web
-    for number in NUMBERS:
+    for number in (*NUMBERS, PHP_FIRST):
         params = {"username": f"w{number}", "uid": 19000 + number}
         assert web.steps.run(NODE, "web.account_absent", params, service=number).outcome is Outcome.CHANGED
     assert web.steps.prepare(NODE).outcome is Outcome.CHANGED
@@ -78,3 +79,12 @@ def test_one_alone_waits_for_nobody(accounts: Web) -> None:
     assert site(accounts, NUMBERS[0], "alone.test") is Outcome.CHANGED
     assert time.monotonic() - begun < 50, "far below the time that it would wait for others"
     assert loads(accounts) == before + 1
+
+
+def test_php_before_the_site_is_loaded_with_it(accounts: Web) -> None:
+    web, before = accounts, loads(accounts)
+    assert [web.step("php", PHP_FIRST).outcome for _ in range(2)] == [Outcome.CHANGED, Outcome.OK]
+    assert loads(web) == before
+    assert site(web, PHP_FIRST) is Outcome.CHANGED
+    assert web.step("php", PHP_FIRST).outcome is Outcome.OK  # it has asked nginx
+    assert loads(web) == before + 1

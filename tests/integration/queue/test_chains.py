@@ -103,6 +103,10 @@ def test_a_batch_counts_runs_and_a_run_is_one_slot(bench: Bench) -> None:
         heads = [taken[0].task_id, taken[len(WEB)].task_id]
         assert {(one.token, one.head) for one in taken} == {(taken[0].token, head) for head in heads}
         assert claim.running_on_servers() == {Server.get(Server.name == "web1").id: 1}
+        third = Task.get((Task.action == WEB[0]) & (Task.status == "queued"))
+        for most, is_told in (("1", True), ("2", False)):
+            fleets.set_knob("tasks.batch_size", most, "test")
+            assert ("as many runs as it takes" in explanations.of([third])[third.id]) is is_told
         assert len({one.head for one in claim.claim(ME, 60, 5)}) == 1
 
 

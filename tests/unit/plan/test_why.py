@@ -41,7 +41,7 @@ CASES = [
     (queued(server=server(failures=3, circuit_until=NOW - timedelta(seconds=1))), "one attempt is being let through"),
     (queued(lane=ZONE), "task 7 (dns.zone_present) of the same service is running"),
     (queued(cancel_requested=True), "A stop was asked for"),
-    (queued(is_batch_full=True), "every orchestrator has as many tasks as it takes"),
+    (queued(is_batch_full=True), "every orchestrator has as many runs as it takes"),
     (queued(run_after=NOW - timedelta(minutes=7)), "due for 7 min and nobody takes it"),
     (queued(server=server(running=3)), "It is due and next in line."),
     (queued(server=server(running=0, circuit_until=NOW - timedelta(seconds=1))), "It is due and next in line."),
