@@ -38,18 +38,9 @@ def open_api(step: Step) -> Api | None:
         if step.check_mode:
             return None
         raise StepFailed("missing_software", _NOT_PREPARED)
-    _require_sound(step)
+    folder = os.path.dirname(CONFIG_FILE)
+    unchanged.require("powerdns", _READS, lambda: check_configuration(folder, "config_broken"), step.check_mode)
     return Api(key.decode("ascii", "replace").strip())
-
-
-def _require_sound(step: Step) -> None:
-    """Let PowerDNS check its configuration when anything of it has changed since it was found sound."""
-    mark = unchanged.fingerprint(_READS)
-    if unchanged.is_sound("powerdns", mark):
-        return
-    check_configuration(os.path.dirname(CONFIG_FILE), "config_broken")
-    if not step.check_mode:
-        unchanged.remember("powerdns", mark)
 
 
 def check_configuration(directory: str, reason: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import shutil
@@ -154,16 +155,19 @@ def require_sound(step: Step, *names: str) -> None:
     Check mode leaves no note of what was found sound.
     """
     for name in names:
-        daemon = DAEMONS[name]
-        mark = unchanged.fingerprint(daemon.reads) if daemon.reads else ""
-        if mark and unchanged.is_sound(name, mark):
-            continue
-        if complaint := daemon.complaint(daemon.tree):
-            raise StepFailed("config_broken", f"{name}'s configuration on this node is broken: {complaint}")
-        if mark and not step.check_mode:
-            unchanged.remember(name, mark)
+        reads, check = DAEMONS[name].reads, functools.partial(_require_sound, name)
+        if reads:
+            unchanged.require(name, reads, check, step.check_mode)
+        else:
+            check()
     if "postfix" in names:
         _require_tables()
+
+
+def _require_sound(name: str) -> None:
+    daemon = DAEMONS[name]
+    if complaint := daemon.complaint(daemon.tree):
+        raise StepFailed("config_broken", f"{name}'s configuration on this node is broken: {complaint}")
 
 
 def _require_tables() -> None:

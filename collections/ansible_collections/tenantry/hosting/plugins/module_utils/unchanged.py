@@ -6,9 +6,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 DIRECTORY = "/run/tenantry/sound"  # of root alone, and empty after every boot
+
+
+def require(name: str, reads: Iterable[str], check: Callable[[], None], check_mode: bool) -> None:
+    """Call ``check``, which raises when something is wrong, unless all that it reads is as it was when it was content.
+
+    Check mode leaves no note of that.
+    """
+    mark = fingerprint(reads)
+    if is_sound(name, mark):
+        return
+    check()
+    if not check_mode:
+        remember(name, mark)
 
 
 def fingerprint(paths: Iterable[str]) -> str:
