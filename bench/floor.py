@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.site import NODES
+from demo import outside
 from demo.installation import Installation
 from lab import addresses
 
@@ -47,9 +48,20 @@ def deploy(site: Installation, commands: dict[str, list[str]], number: int) -> f
     for name in ("web1", "dns1", "dns2"):
         _end(running[name])
     seconds = time.monotonic() - began
+    _check_answers(site, f"floor{number}.test", key)
     for process in [_begin(command, f"undo {arguments}") for command in commands.values()]:
         _end(process)
     return seconds
+
+
+def _check_answers(site: Installation, domain: str, key: str) -> None:
+    """Let nothing be measured that was not done: both DNS servers answer for the site, and with the key."""
+    for name in ("dns1", "dns2"):
+        server = addresses.of(site.lab, name).ipv4
+        outside.dig(server, domain, "A")
+        said = "".join(outside.dig(server, f"tenantry1._domainkey.{domain}", "TXT")).replace('" "', "")
+        if key not in said:
+            raise RuntimeError(f"the floor's {name} does not answer with the key of {domain}: {said[:200]}")
 
 
 def _begin(command: list[str], arguments: str) -> subprocess.Popen[bytes]:

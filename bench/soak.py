@@ -20,6 +20,7 @@ from orchestrator.models.task import Task
 from orchestrator.store import tasks
 
 _ACTION = "server.sync_status"
+_FULL = 50_000  # steps of a busy day
 _AT_ONCE = 100  # rows in the queue
 _SECONDS = 300.0  # without the end of a step
 _FIRST_SHARE = 0.1  # of the runs come before the first look: what is read once is read by then
@@ -56,7 +57,8 @@ def run(options: argparse.Namespace, site: Installation) -> list[Figure]:
         failed = Task.select().where(mine & (Task.status == "error")).count()
         runs = Task.select(fn.COUNT(fn.DISTINCT(Task.lease_token))).where(mine).scalar()
     seconds = time.monotonic() - began
-    note = f"{options.soak} steps in {runs} runs and {seconds:.0f} s; the full figure is 50,000: --soak 50000"
+    less = "" if options.soak >= _FULL else f"; the full figure is {_FULL:,}: --soak {_FULL}"
+    note = f"{options.soak:,} steps in {runs:,} runs and {seconds:.0f} s{less}"
     return [
         Figure(name="soak, steps that failed", value=failed, unit="", note=note),
         *(_growth(name, before[name], after[name]) for name in before),
