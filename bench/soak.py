@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ _ACTION = "server.sync_status"
 _FULL = 50_000  # steps of a busy day
 _AT_ONCE = 100  # rows in the queue
 _SECONDS = 300.0  # without the end of a step
-_FIRST_SHARE = 0.1  # of the runs come before the first look: what is read once is read by then
+_LOOKS = 10  # the first after a tenth of the steps: what is read once is read by then
 # On a node: memory of all waiting interpreters in KiB, number of processes, open files of the interpreters.
 _LOOK = """
 import json, os, re
@@ -43,16 +44,16 @@ print(json.dumps({"interpreters": len(ours), "memory": memory * 1024, "files": f
 
 
 def run(options: argparse.Namespace, site: Installation) -> list[Figure]:
-    """Run the steps, and look after a tenth of them and at the end."""
+    """Run the steps, and look after each tenth of them."""
     with connected(site):
         names = [node.name for node in NODES]
         servers = [row.id for row in Server.select().where(Server.name << names)]
-        first, before_all = max(int(options.soak * _FIRST_SHARE), 1), tasks.newest()
+        before_all = tasks.newest()
         began = time.monotonic()
-        _work(servers, first)
-        before = _look(site)
-        _work(servers, options.soak - first)
-        after = _look(site)
+        looks = []
+        for share in _shares(options.soak, _LOOKS):
+            _work(servers, share)
+            looks.append(_look(site))
         mine = (Task.id > before_all) & (Task.action == _ACTION)
         failed = Task.select().where(mine & (Task.status == "error")).count()
         runs = Task.select(fn.COUNT(fn.DISTINCT(Task.lease_token))).where(mine).scalar()
@@ -61,8 +62,14 @@ def run(options: argparse.Namespace, site: Installation) -> list[Figure]:
     note = f"{options.soak:,} steps in {runs:,} runs and {seconds:.0f} s{less}"
     return [
         Figure(name="soak, steps that failed", value=failed, unit="", note=note),
-        *(_growth(name, before[name], after[name]) for name in before),
+        *(_growth(name, [look[name] for look in looks]) for name in looks[0]),
     ]
+
+
+def _shares(count: int, parts: int) -> list[int]:
+    """Return ``count`` in so many parts that differ by one at most."""
+    edges = [count * number // parts for number in range(parts + 1)]
+    return [after - before for before, after in itertools.pairwise(edges)]
 
 
 def _work(servers: Sequence[int], count: int) -> None:
@@ -108,8 +115,10 @@ def _running() -> bool:
     return bool(Task.select().where(Task.status == "running").exists())
 
 
-def _growth(name: str, before: float, after: float) -> Figure:
+def _growth(name: str, seen: Sequence[float]) -> Figure:
     is_memory = "memory" in name
     scale, unit = (2**20, "MiB") if is_memory else (1, "")
-    note = f"{before / scale:,.1f} after a tenth, {after / scale:,.1f} at the end"
-    return Figure(name=f"soak, growth: {name}", value=(after - before) / scale, unit=unit, note=note)
+    each = ", ".join(f"{one / scale:,.{1 if is_memory else 0}f}" for one in seen)
+    return Figure(
+        name=f"soak, growth: {name}", value=(seen[-1] - seen[0]) / scale, unit=unit, note=f"by tenths: {each}"
+    )
