@@ -91,9 +91,10 @@ def _look(site: Installation) -> dict[str, float]:
     own = _settled(pid)
     nodes = [json.loads(access.on(site.lab, node.name, "python3", "-c", _LOOK).stdout) for node in NODES]
     return {
-        "orchestrator, memory": sum(resident(one) for one in own),
-        "orchestrator, open files": sum(len(list(Path(f"/proc/{one}/fd").iterdir())) for one in own),
-        "orchestrator, processes": len(own),
+        "orchestrator, memory": resident(own[0]),
+        "its template and connections, memory": sum(resident(one) for one in own[1:]),
+        "all these, open files": sum(len(list(Path(f"/proc/{one}/fd").iterdir())) for one in own),
+        "all these, processes": len(own),
         "nodes, memory of interpreters": sum(node["memory"] for node in nodes),
         "nodes, open files of interpreters": sum(node["files"] for node in nodes),
         "nodes, processes": sum(node["processes"] for node in nodes),
