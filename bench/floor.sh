@@ -63,7 +63,7 @@ dns() {
   pdnsutil add-record "$domain" @ MX 3600 "10 mail.$domain" >/dev/null 2>&1
   pdnsutil add-record "$domain" @ TXT 3600 '"v=spf1 mx -all"' >/dev/null 2>&1
   pdnsutil increase-serial "$domain" >/dev/null 2>&1
-  pdns_control rediscover >/dev/null  # PowerDNS looks at its list of zones every few minutes only
+  pdns_control rediscover >/dev/null  # PowerDNS reads its list of zones once a minute only
 }
 
 dkim() {
