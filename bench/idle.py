@@ -11,7 +11,7 @@ from bench.site import connected, wait_for
 from demo.installation import Installation
 from orchestrator.models.task import Task
 
-_QUIET_SECONDS = 35.0  # after half a minute without a task it looks less often
+QUIET_SECONDS = 35.0  # after half a minute without a task it looks less often
 
 
 def run(options: argparse.Namespace, site: Installation) -> list[Figure]:
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace, site: Installation) -> list[Figure]:
     with connected(site):
         open_tasks = Task.select().where(Task.status << ["queued", "running"])
         wait_for(lambda: not open_tasks.exists(), 120, "nothing is due")
-    time.sleep(_QUIET_SECONDS)
+    time.sleep(QUIET_SECONDS)
     before = processor_seconds(pid)
     time.sleep(seconds)
     used = processor_seconds(pid) - before

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure, percentile
+from bench.idle import QUIET_SECONDS
 from bench.series import parts
 from orchestrator.config import keys
 from orchestrator.config.settings import PROJECT_ROOT
@@ -31,7 +32,6 @@ _SHORT = 1_000  # rows of history that the long one is compared with
 _SERVICES = 200  # that have something queued meanwhile
 _BATCH = 10  # tasks claimed at once
 _ORDERS = 60  # that the orchestrator has in hand when its memory is measured
-_QUIET_SECONDS = 35.0  # after half a minute without a task it is at rest
 _OWNER = "bench/boot/1/1/x"
 Timings = dict[str, list[float]]
 
@@ -148,7 +148,7 @@ def _memory() -> list[Figure]:
         keys.ensure_private_key(Path(folder))
         process = _orchestrator(Path(folder))
         try:
-            time.sleep(_QUIET_SECONDS)
+            time.sleep(QUIET_SECONDS)
             idle = _resident_mib(process.pid)
             most = _busiest(process.pid)
         finally:
